@@ -1,0 +1,74 @@
+"""What business answers and tells: who offers what, where, and who works there."""
+
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from turnosya.runtime.messages import Event, Message, Rpc
+
+
+class Price(Message):
+    """Minor units of an ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+
+class Offered(Message):
+    """A service of a business, as booking needs it."""
+
+    id: UUID
+    name: str
+    duration_minutes: int
+    price: Price | None
+    buffer_before_minutes: int
+    buffer_after_minutes: int
+    capacity: int
+    staff_ids: list[UUID] | None
+    """Who does it; None is every active member."""
+    active: bool
+    deleted: bool = False
+
+
+class Member(Message):
+    """Someone who attends."""
+
+    id: UUID
+    name: str
+    user_id: UUID | None
+    active: bool
+    deleted: bool = False
+
+
+class Business(Message):
+    """A whole business as others keep it. A higher ``version`` replaces a lower one."""
+
+    id: UUID
+    version: int
+    name: str
+    owner_id: UUID
+    timezone: str
+    country: str | None
+    """ISO 3166-1 alpha-2 of its address, if it has one."""
+    currency: str
+    address_line: str | None
+    services: list[Offered]
+    staff: list[Member]
+    deleted: bool = False
+    suspended: bool = False
+
+
+class GetBusiness(Rpc[Business]):
+    """The present state of one business; ``NotFound`` if there is none."""
+
+    business_id: UUID
+
+
+class BusinessChanged(Event):
+    """A business was created or anything in it changed; carries the whole new state."""
+
+    aggregate: ClassVar[str] = "business.id"
+
+    business: Business
+
+
+OnConflict = Literal["keep", "propose", "cancel"]

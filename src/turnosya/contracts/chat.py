@@ -1,0 +1,1 @@
+"""What chat answers and tells: nothing yet."""

@@ -1,0 +1,1 @@
+"""What checks answers and tells: nothing yet."""

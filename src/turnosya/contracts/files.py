@@ -1,0 +1,1 @@
+"""What files answers and tells: nothing yet."""

@@ -1,0 +1,1 @@
+"""What notification answers and tells: nothing yet; it only hears."""

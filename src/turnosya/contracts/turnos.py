@@ -1,0 +1,165 @@
+"""What turnos answers and tells: appointments, and what may change without stranding one."""
+
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from turnosya.contracts.business import Business, OnConflict, Price
+from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, ServiceError
+
+
+class Appointment(Message):
+    """A turno as others need to know it, with what a message about it says."""
+
+    id: UUID
+    version: int
+    status: str
+    business_id: UUID
+    business_name: str
+    business_timezone: str
+    address_line: str | None
+    owner_id: UUID
+    service_id: UUID
+    service_name: str
+    staff_id: UUID
+    staff_name: str
+    staff_user_id: UUID | None
+    client_id: UUID | None
+    """None when the owner set it for somebody without an account."""
+    client_name: str | None
+    client_phone: str | None
+    starts_at: datetime
+    ends_at: datetime
+    price: Price | None
+
+
+class AffectedAppointment(Message):
+    """One that a change would strand."""
+
+    id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    staff_id: UUID
+    client_id: UUID | None
+    status: str
+
+
+class NeedsDecision(ServiceError):
+    """The change would strand future appointments and does not say what becomes of them (rule R11)."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "El cambio deja turnos sin lugar: elegí qué hacer con ellos.",
+        "The change would strand appointments: say what becomes of them.",
+        "A mudança deixa agendamentos sem lugar: diga o que fazer com eles.",
+    )
+    appointments: list[AffectedAppointment]
+
+
+class ApplyBusiness(Rpc[Nothing]):
+    """May the business become this, and if so, take it over at once.
+
+    Checks for stranded appointments and applies the new state to turnos' copy in one transaction.
+    Safe to repeat with the same ``business.version``; taken back 10 s later if business does not
+    know that version.
+    """
+
+    errors = (NeedsDecision,)
+
+    business: Business
+    on_conflict: OnConflict | None
+    actor_id: UUID
+
+
+class Visits(Message):
+    """How many appointments were completed."""
+
+    completed: int
+
+
+class GetVisits(Rpc[Visits]):
+    """Has this client completed an appointment here? (business asks before a rating)"""
+
+    client_id: UUID
+    business_id: UUID
+
+
+class ExpirePending(Rpc[Nothing]):
+    """A request that nobody confirmed in time lapses (rule R16); nothing if it is no longer pending."""
+
+    appointment_id: UUID
+
+
+class AppointmentBooked(Event):
+    """A turno is confirmed from the start."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+
+
+class AppointmentRequested(Event):
+    """A client asked for a turno that the business has yet to confirm."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+    expires_at: datetime
+
+
+class AppointmentConfirmed(Event):
+    """The business confirmed a request."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+
+
+class AppointmentMoved(Event):
+    """A turno got another time or another member; the old time is free."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    previous_starts_at: datetime
+    previous_staff_id: UUID
+    actor_id: UUID
+
+
+class AppointmentCancelled(Event):
+    """A turno was cancelled, or a request declined."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+    reason: str | None
+
+
+class AppointmentExpired(Event):
+    """A request lapsed: nobody confirmed it in time."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+
+
+class AppointmentCompleted(Event):
+    """The client came."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+
+
+class AppointmentMissed(Event):
+    """The client did not come."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
