@@ -1,0 +1,1 @@
+"""Schedules, availability and appointments (turnos)."""
