@@ -1,0 +1,1 @@
+"""The front door: the only service that the outside reaches."""

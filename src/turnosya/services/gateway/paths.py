@@ -1,0 +1,59 @@
+"""Which service a path belongs to. What is not in this table does not exist outside."""
+
+from dataclasses import dataclass
+
+# Under these the service sees every path; the key is the first segment after /v1.
+_NOUNS = {
+    b"auth": "auth",
+    b"users": "users",
+    b"businesses": "business",
+    b"turnos": "turnos",
+    b"chat": "chat",
+    b"files": "files",
+    b"jobs": "jobs",
+    b"checks": "checks",
+}
+_EXACT = {b"/v1/notification/webhooks/whatsapp": "notification"}
+# The pages and calls that show and move what production has no use for.
+_DEVELOPMENT = {
+    b"/v1/dev/messages": "notification",
+    b"/dev": "notification",
+    b"/v1/dev/clock": "jobs",
+}
+_OWN = frozenset({b"/healthz", b"/readyz", b"/openapi.json", b"/docs"})
+OWN = "gateway"
+
+UPLOADS = b"/v1/files"
+
+
+@dataclass(frozen=True, slots=True)
+class PathTable:
+    """``find(raw_path)`` is the name of the service that answers it, or None.
+
+    ``development`` adds what shows messages and moves the clock.
+    """
+
+    development: bool
+
+    def find(self, raw_path: bytes) -> str | None:
+        """Matched on the bytes that are handed on, so that both read the same path."""
+        parts = raw_path.split(b"/", 3)
+        if len(parts) > 2 and parts[1] == b"v1" and parts[2] in _NOUNS:
+            return _NOUNS[parts[2]]
+        if parts[1] == b"socket.io":
+            return "chat"
+        if raw_path in _OWN or raw_path.startswith(b"/docs/"):
+            return OWN
+        if raw_path in _EXACT:
+            return _EXACT[raw_path]
+        if self.development:
+            return _DEVELOPMENT.get(raw_path) or ("notification" if raw_path.startswith(b"/dev/") else None)
+        return None
+
+
+SERVICES = tuple(sorted({*_NOUNS.values(), *_EXACT.values()}))
+
+
+def is_upload(target: bytes) -> bool:
+    """Whether a request target is under the one path with larger and slower bodies."""
+    return target.startswith(UPLOADS) and target[len(UPLOADS) : len(UPLOADS) + 1] in (b"", b"/", b"?")
