@@ -1,0 +1,256 @@
+"""The embedded PostgreSQL and Redis, each test in a data folder of its own."""
+
+# redis-py leaves its keyword arguments without types.
+# pyright: reportUnknownMemberType=false
+
+import asyncio
+import base64
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError
+from redis.exceptions import ConnectionError as RedisUnreachable
+
+from turnosya.embedded import Embedded, EmbeddedError, children, embedded_servers
+from turnosya.embedded.children import working_in
+from turnosya.embedded.folder import KEY_NAMES
+from turnosya.embedded.redis import wheel_server
+
+# Runs the servers until its input ends, like a `make run` that can be killed.
+ANOTHER_RUN = """
+import asyncio, pathlib, sys
+from turnosya.embedded import embedded_servers
+
+async def run():
+    async with embedded_servers(pathlib.Path(sys.argv[1]), postgres=True, redis=True):
+        print("running", flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+asyncio.run(run())
+"""
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+async def servers(data_dir: Path) -> AsyncIterator[Embedded]:
+    async with embedded_servers(data_dir, postgres=True, redis=True, redis_server=wheel_server()) as running:
+        yield running
+
+
+async def ask_postgres(servers: Embedded, statement: str) -> object:
+    assert servers.database_url
+    connection = await asyncpg.connect(servers.database_url)
+    try:
+        return await connection.fetchval(statement)
+    finally:
+        await connection.close()
+
+
+async def ask_redis(servers: Embedded, ask: Callable[[Redis], Awaitable[object]]) -> object:
+    assert servers.redis_url
+    async with Redis.from_url(servers.redis_url, decode_responses=True) as client:
+        return await ask(client)
+
+
+async def eventually(ask: Callable[[], Awaitable[object]]) -> object:
+    """The first answer that is not a refused connection, within ten seconds."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                return await ask()
+            except (OSError, asyncpg.PostgresError, RedisUnreachable):
+                await asyncio.to_thread(time.sleep, 0.01)  # real processes: nothing to wait on
+
+
+async def test_a_first_start_gives_both_servers_and_a_second_one_finds_the_data(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=True, redis=True) as first:
+        await ask_postgres(first, "create table kept as select 7 as seven")
+        await ask_redis(first, lambda store: store.set("kept", "seven"))
+    started = time.monotonic()
+    async with embedded_servers(data_dir, postgres=True, redis=True) as second:
+        assert time.monotonic() - started < 5
+        assert await ask_postgres(second, "select seven from kept") == 7
+        assert await ask_redis(second, lambda store: store.get("kept")) == "seven"
+        assert second.secrets == first.secrets
+
+
+async def test_only_what_is_asked_for_runs(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=False, redis=True) as running:
+        assert running.database_url is None
+        assert await ask_redis(running, lambda store: store.ping()) is True
+    assert not (data_dir / "postgres").exists()
+
+
+async def test_secrets_are_32_random_bytes_each_and_only_their_owner_can_read_them(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=False, redis=False) as running:
+        assert set(running.secrets) == set(KEY_NAMES)
+        assert {len(base64.urlsafe_b64decode(key)) for key in running.secrets.values()} == {32}
+        assert len(set(running.secrets.values())) == len(KEY_NAMES)
+    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data_dir / "secrets.json").stat().st_mode) == 0o600
+
+
+async def test_both_listen_only_on_loopback_and_want_a_password(servers: Embedded, data_dir: Path) -> None:
+    for folder, name in (("postgres", "postgres"), ("redis", "redis-server")):
+        main = min(working_in(data_dir / folder, frozenset({name})), key=lambda process: process.pid)
+        listening = {c.laddr.ip for c in main.net_connections("all") if c.status == psutil.CONN_LISTEN}
+        assert listening == {"127.0.0.1"}
+    assert servers.database_url
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(servers.database_url, password="wrong")
+    assert servers.redis_url
+    with pytest.raises(AuthenticationError):
+        async with Redis.from_url("redis://" + servers.redis_url.split("@")[1]) as stranger:
+            await stranger.ping()
+
+
+async def test_what_was_written_is_on_disk_before_it_is_answered(servers: Embedded) -> None:
+    assert await ask_redis(servers, lambda store: store.config_get("appendfsync")) == {
+        "appendfsync": "always"
+    }
+    assert await ask_redis(servers, lambda store: store.config_get("appendonly")) == {"appendonly": "yes"}
+    assert await ask_postgres(servers, "show fsync") == "on"
+    assert await ask_postgres(servers, "show synchronous_commit") == "on"
+
+
+async def test_the_children_have_no_powers(servers: Embedded, data_dir: Path) -> None:
+    """As root they are nobody and may only pass folders; as anybody else they are that person."""
+    as_root = os.geteuid() == 0
+    programs = frozenset({"postgres", "redis-server"})
+    processes = [*working_in(data_dir / "postgres", programs), *working_in(data_dir / "redis", programs)]
+    assert len(processes) > 2
+    for process in processes:
+        assert process.uids().effective == (65534 if as_root else os.geteuid())
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert f"CapEff:\t{2 if as_root else 0:016x}\n" in status
+
+
+async def test_a_second_run_on_the_same_data_is_refused_in_one_sentence(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=False, redis=False):
+        with pytest.raises(EmbeddedError, match=rf"process {os.getpid()}\).*TURNOSYA_DATA_DIR"):
+            async with embedded_servers(data_dir, postgres=False, redis=False):
+                pass
+
+
+async def test_a_killed_postgres_comes_back_on_its_port_with_its_data(
+    servers: Embedded, data_dir: Path
+) -> None:
+    await ask_postgres(servers, "create table kept as select 7 as seven")
+    # A session in the middle of a long statement outlives its postmaster unless it is ended.
+    busy = asyncio.create_task(ask_postgres(servers, "select pg_sleep(30)"))
+    await eventually(
+        lambda: ask_postgres(servers, "select 1 from pg_stat_activity where query like '%sleep(3%'")
+    )
+    postmaster = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
+    os.kill(postmaster, signal.SIGKILL)
+    with pytest.raises((OSError, asyncpg.PostgresError)):
+        await busy
+    assert await eventually(lambda: ask_postgres(servers, "select seven from kept")) == 7
+    assert not servers.died.done()
+
+
+async def test_a_killed_redis_comes_back_on_its_port_with_its_data(servers: Embedded, data_dir: Path) -> None:
+    await ask_redis(servers, lambda store: store.set("kept", "seven"))
+    (process,) = working_in(data_dir / "redis", frozenset({"redis-server"}))
+    process.kill()
+    await asyncio.to_thread(process.wait)
+    assert await eventually(lambda: ask_redis(servers, lambda store: store.get("kept"))) == "seven"
+    assert not servers.died.done()
+
+
+async def test_a_child_that_cannot_live_is_given_up_in_one_sentence(
+    servers: Embedded, data_dir: Path
+) -> None:
+    (data_dir / "redis" / "redis.conf").write_text("port none\n")
+    (process,) = working_in(data_dir / "redis", frozenset({"redis-server"}))
+    process.kill()
+    assert "Redis" in await asyncio.wait_for(servers.died, 20)
+
+
+async def test_left_over_children_of_a_killed_run_are_ended_and_their_data_is_kept(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(children, "STOP_TIMEOUT_S", 0.3)
+    async with embedded_servers(data_dir, postgres=True, redis=True) as first:
+        await ask_postgres(first, "create table kept as select 7 as seven")
+    with subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_RUN, str(data_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        assert await asyncio.to_thread(run.stdout.readline) == b"running\n"
+        (left_redis,) = working_in(data_dir / "redis", frozenset({"redis-server"}))
+        # Stopped, it cannot follow its parent into death: the left-over that a next run finds.
+        left_redis.suspend()
+        run.kill()
+    async with embedded_servers(data_dir, postgres=True, redis=True) as second:
+        assert not left_redis.is_running() or left_redis.status() == psutil.STATUS_ZOMBIE
+        assert await ask_postgres(second, "select seven from kept") == 7
+
+
+async def test_children_die_with_a_killed_run(data_dir: Path) -> None:
+    command = [sys.executable, "-c", ANOTHER_RUN, str(data_dir)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert await asyncio.to_thread(run.stdout.readline) == b"running\n"
+        children = psutil.Process(run.pid).children(recursive=True)
+        assert children
+        run.kill()
+    _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=10)
+    assert alive == []
+
+
+async def test_data_of_another_major_postgres_is_refused_in_one_sentence(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=True, redis=False):
+        pass
+    (data_dir / "postgres" / "PG_VERSION").write_text("17\n")
+    with pytest.raises(EmbeddedError, match="written by PostgreSQL 17, this is PostgreSQL 18"):
+        async with embedded_servers(data_dir, postgres=True, redis=False):
+            pass
+
+
+async def test_data_of_a_newer_redis_is_refused_in_one_sentence(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=False, redis=True):
+        pass
+    (data_dir / "versions.json").write_text('{"redis": "Redis 99.0"}')
+    with pytest.raises(EmbeddedError, match=r"written by Redis 99\.0, here is only .* cannot read it"):
+        async with embedded_servers(data_dir, postgres=False, redis=True):
+            pass
+
+
+async def test_a_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(EmbeddedError, match=r"cannot be written.*TURNOSYA_DATA_DIR"):
+        async with embedded_servers(tmp_path / "file" / "data", postgres=False, redis=False):
+            pass
+
+
+async def test_lost_secrets_beside_kept_data_are_not_made_anew(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=False, redis=True):
+        pass
+    (data_dir / "secrets.json").unlink()
+    with pytest.raises(EmbeddedError, match=r"secrets\.json is missing"):
+        async with embedded_servers(data_dir, postgres=False, redis=True):
+            pass
+
+
+async def test_a_folder_with_spaces_and_quotes_in_its_name_works(tmp_path: Path) -> None:
+    async with embedded_servers(tmp_path / 'mi "casa" ñ', postgres=True, redis=True) as running:
+        assert await ask_postgres(running, "select 1") == 1
+        assert await ask_redis(running, lambda store: store.ping()) is True
