@@ -52,9 +52,7 @@ class TokenMissing(ServiceError):
     """The call needs somebody who is signed in."""
 
     kind = Kind.UNAUTHENTICATED
-    says = Say(
-        "Tenés que iniciar sesión.", "You have to sign in.", "Você precisa entrar."
-    )
+    says = Say("Tenés que iniciar sesión.", "You have to sign in.", "Você precisa entrar.")
 
 
 class TokenInvalid(ServiceError):
@@ -72,18 +70,14 @@ class TokenExpired(ServiceError):
     """It was good, its time is over; refreshing gets another."""
 
     kind = Kind.UNAUTHENTICATED
-    says = Say(
-        "La credencial venció.", "The token has expired.", "A credencial expirou."
-    )
+    says = Say("La credencial venció.", "The token has expired.", "A credencial expirou.")
 
 
 class TokenRevoked(ServiceError):
     """Its session ended, or all tokens of that age of the user were ended."""
 
     kind = Kind.UNAUTHENTICATED
-    says = Say(
-        "La sesión fue cerrada.", "The session was ended.", "A sessão foi encerrada."
-    )
+    says = Say("La sesión fue cerrada.", "The session was ended.", "A sessão foi encerrada.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +185,7 @@ class _KeyRing:
         raise TokenInvalid
 
     def _older_than(self, seconds: float) -> bool:
-        return (
-            self._fetched_at is None or self._monotonic() - self._fetched_at >= seconds
-        )
+        return self._fetched_at is None or self._monotonic() - self._fetched_at >= seconds
 
     def _may_fetch(self, key_id: str) -> bool:
         if self._failed_at is not None:
@@ -208,9 +200,7 @@ class _KeyRing:
             self._failed_at = self._monotonic()
             log.warning("signing_keys_not_fetched", known=len(self._keys))
             return
-        self._keys = {
-            jwk["kid"]: key for jwk in fetched if (key := _public_key(jwk)) is not None
-        }
+        self._keys = {jwk["kid"]: key for jwk in fetched if (key := _public_key(jwk)) is not None}
         self._fetched_at, self._failed_at = self._monotonic(), None
 
 
@@ -228,11 +218,7 @@ def _parse(token: str) -> _Parsed:
     header_part, payload_part, signature_part = token.split(".")
     header = _json_object(header_part)
     # Exactly these three: no crit, jku, jwk, x5u, x5c or anything else that would steer the check.
-    if (
-        header.keys() != {"alg", "typ", "kid"}
-        or header["alg"] != ALGORITHM
-        or header["typ"] != TOKEN_TYPE
-    ):
+    if header.keys() != {"alg", "typ", "kid"} or header["alg"] != ALGORITHM or header["typ"] != TOKEN_TYPE:
         raise TokenInvalid
     key_id = header["kid"]
     if not isinstance(key_id, str) or not _KEY_ID.fullmatch(key_id):
@@ -245,9 +231,7 @@ def _caller(claims: dict[str, object], token: str, *, now: float) -> Caller:
     if claims.get("iss") != ISSUER or claims.get("aud") != AUDIENCE:
         raise TokenInvalid
     caller_ids = [_uuid(claims.get(name)) for name in ("sub", "sid", "jti")]
-    uv, issued, not_before, expires = (
-        _integer(claims.get(name)) for name in ("uv", "iat", "nbf", "exp")
-    )
+    uv, issued, not_before, expires = (_integer(claims.get(name)) for name in ("uv", "iat", "nbf", "exp"))
     roles = _roles(claims.get("roles"))
     if uv < 0 or not 0 < expires - issued <= ACCESS_TOKEN_S or not not_before < expires:
         raise TokenInvalid
@@ -256,9 +240,7 @@ def _caller(claims: dict[str, object], token: str, *, now: float) -> Caller:
     if expires <= now:
         raise TokenExpired
     user_id, session_id, jti = caller_ids
-    return Caller(
-        user_id, session_id, jti, uv, roles, datetime.fromtimestamp(expires, UTC), token
-    )
+    return Caller(user_id, session_id, jti, uv, roles, datetime.fromtimestamp(expires, UTC), token)
 
 
 def _public_key(jwk: Mapping[str, str]) -> Ed25519PublicKey | None:
@@ -277,9 +259,7 @@ def _digest(token: str) -> bytes:
 def _decoded(part: str) -> bytes:
     """Base64url without padding, in its one canonical spelling."""
     try:
-        decoded = base64.b64decode(
-            part + "=" * (-len(part) % 4), altchars=b"-_", validate=True
-        )
+        decoded = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         raise TokenInvalid from None
     if base64.urlsafe_b64encode(decoded).rstrip(b"=") != part.encode():

@@ -103,7 +103,9 @@ class ServiceError(Exception):
 
     def members(self) -> dict[str, Any]:
         """The annotated fields as JSON values, None left out."""
-        values = self.fields.model_construct(**{name: getattr(self, name) for name in self.fields.model_fields})
+        values = self.fields.model_construct(
+            **{name: getattr(self, name) for name in self.fields.model_fields}
+        )
         return values.model_dump(mode="json", exclude_none=True)
 
     def __str__(self) -> str:
@@ -168,7 +170,11 @@ class Conflict(ServiceError):
 
     kind = Kind.CONFLICT
     code = "conflict"
-    says = Say("No es posible en el estado actual.", "Not possible in the present state.", "Não é possível no estado atual.")
+    says = Say(
+        "No es posible en el estado actual.",
+        "Not possible in the present state.",
+        "Não é possível no estado atual.",
+    )
 
 
 def invalid(field: str, code: str, message: str) -> Invalid:
@@ -176,7 +182,14 @@ def invalid(field: str, code: str, message: str) -> Invalid:
     return Invalid(errors=[FieldError(field=field, code=code, message=message)])
 
 
-COMMON_ERRORS: tuple[type[ServiceError], ...] = (Unavailable, TimedOut, Invalid, NotFound, Forbidden, Conflict)
+COMMON_ERRORS: tuple[type[ServiceError], ...] = (
+    Unavailable,
+    TimedOut,
+    Invalid,
+    NotFound,
+    Forbidden,
+    Conflict,
+)
 
 
 class Nothing(Message):

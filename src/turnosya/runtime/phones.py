@@ -29,10 +29,7 @@ def canonical(text: str) -> str:
     except phonenumbers.NumberParseException as error:
         raise ValueError("not a phone number") from error
     number = _with_mobile_prefix(number)
-    if (
-        not phonenumbers.is_valid_number(number)
-        or phonenumbers.number_type(number) not in _MOBILE
-    ):
+    if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) not in _MOBILE:
         raise ValueError("not a mobile number")
     if phonenumbers.region_code_for_number(number) == _NO_COUNTRY:
         raise ValueError("a satellite or global network")
@@ -45,11 +42,6 @@ def region_of(number: str) -> str:
 
 
 def _with_mobile_prefix(number: PhoneNumber) -> PhoneNumber:
-    if (
-        number.country_code != _ARGENTINA
-        or phonenumbers.number_type(number) != PhoneNumberType.FIXED_LINE
-    ):
+    if number.country_code != _ARGENTINA or phonenumbers.number_type(number) != PhoneNumberType.FIXED_LINE:
         return number
-    return phonenumbers.parse(
-        f"+{_ARGENTINA}9{phonenumbers.national_significant_number(number)}"
-    )
+    return phonenumbers.parse(f"+{_ARGENTINA}9{phonenumbers.national_significant_number(number)}")

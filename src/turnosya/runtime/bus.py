@@ -1,0 +1,303 @@
+"""How services talk: encoding, deadlines, errors and trace context, the same over every transport."""
+
+import asyncio
+import contextvars
+import json
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Protocol
+
+import structlog
+from cryptography.fernet import Fernet, InvalidToken
+from pydantic import ValidationError
+
+from turnosya.runtime import metrics
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.messages import (
+    COMMON_ERRORS,
+    A,
+    Event,
+    Rpc,
+    ServiceError,
+    TimedOut,
+    Unavailable,
+)
+from turnosya.runtime.telemetry import begin_trace, current_trace, tracing
+
+log = structlog.get_logger()
+
+ID, SOURCE, AGGREGATE, SEQUENCE = "id", "source", "aggregate", "sequence"
+REQUEST_ID, TRACEPARENT, TIMEOUT_MS = "request_id", "traceparent", "timeout_ms"
+STATUS, ERROR = "status", "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What crosses a transport: a wire name, an encoded body and text headers."""
+
+    wire_name: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+class NobodyAnswers(Exception):
+    """No process answers this request."""
+
+
+class Undelivered(Exception):
+    """The transport could not hand an event to everyone who must hear it; deliver it again."""
+
+
+class Transport(Protocol):
+    """Carries envelopes; ``memory`` within a process, ``rabbit`` between processes."""
+
+    async def open(self) -> None:
+        """Connects, or raises."""
+
+    async def close(self) -> None:
+        """Stops receiving, then disconnects."""
+
+    async def request(self, envelope: Envelope, *, timeout_s: float) -> Envelope:
+        """The answer; raises ``NobodyAnswers``, ``TimeoutError`` or ``ConnectionError``."""
+        ...
+
+    async def answer(self, wire_name: str, handler: Callable[[Envelope], Awaitable[Envelope]]) -> None:
+        """Answers requests with this wire name."""
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Returns when every queue that must have the event has it; raises ``Undelivered``."""
+
+    async def hear(self, queue: str, store: Callable[[Envelope], Awaitable[None]]) -> None:
+        """Hands each event of the queue to ``store`` and acknowledges it when that returns."""
+
+    async def hear_every_copy(self, wire_name: str, handler: Callable[[Envelope], Awaitable[None]]) -> None:
+        """Hands events with this name to ``handler`` in this process, best effort."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages can be carried now."""
+        ...
+
+
+_deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
+
+
+def time_left_s() -> float | None:
+    """Seconds until the work that runs now is no longer wanted; None if nobody waits."""
+    deadline = _deadline.get()
+    return None if deadline is None else deadline - asyncio.get_running_loop().time()
+
+
+@contextmanager
+def deadline_in(seconds: float) -> Generator[None]:
+    """Requests made inside get at most what is left of ``seconds``."""
+    token = _deadline.set(asyncio.get_running_loop().time() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+class Bus:
+    """The one way to another service."""
+
+    def __init__(self, transport: Transport, *, source: str, message_key: str, call_timeout_s: float) -> None:
+        self._transport = transport
+        self._source = source
+        self._secrets = Fernet(message_key)
+        self._call_timeout_s = call_timeout_s
+        self._running: set[asyncio.Task[Any]] = set()
+
+    @property
+    def healthy(self) -> bool:
+        """Whether messages can be carried now."""
+        return self._transport.healthy
+
+    def named(self, source: str) -> "Bus":
+        """The same transport, for the service ``source``."""
+        bus = Bus.__new__(Bus)
+        bus.__dict__.update(self.__dict__)
+        bus._source, bus._running = source, set()  # noqa: SLF001 - a copy of ourselves
+        return bus
+
+    # --- requests ---
+
+    async def call(self, request: Rpc[A], *, timeout_s: float | None = None) -> A:
+        """Asks the service that owns ``request`` and returns its answer.
+
+        Raises the errors the request declares, ``Unavailable`` when nobody listens or the other side
+        failed, ``TimedOut`` at the deadline. The other side may have done it nevertheless.
+        """
+        kind = type(request)
+        body = request.model_dump_json().encode()
+        reply = await self._ask(kind.wire_name, body, timeout_s)
+        if reply.headers[STATUS] == "ok":
+            answer: A = kind.answer_type.model_validate_json(reply.body)  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - Rpc[A] declares it
+            return answer
+        raise _error_of(reply, (*kind.errors, *COMMON_ERRORS))
+
+    async def call_raw(self, wire_name: str, body: Mapping[str, object]) -> None:
+        """Makes a request that is known by name only (a job's); raises ``ServiceError`` of any kind."""
+        reply = await self._ask(wire_name, json.dumps(body).encode(), None)
+        if reply.headers[STATUS] != "ok":
+            raise _error_of(reply, COMMON_ERRORS)
+
+    async def ping(self, service: str) -> float:
+        """Seconds until ``service`` said it is ready; raises ``Unavailable`` if it is not."""
+        began = perf_counter()
+        reply = await self._ask(f"{service}.Ping", b"{}", 2.0)
+        if reply.headers[STATUS] != "ok":
+            raise Unavailable
+        return perf_counter() - began
+
+    async def _ask(self, wire_name: str, body: bytes, timeout_s: float | None) -> Envelope:
+        left = time_left_s()
+        wait_s = timeout_s or self._call_timeout_s
+        wait_s = wait_s if left is None else min(wait_s, left)
+        if wait_s <= 0:
+            raise TimedOut
+        began, outcome = perf_counter(), "ok"
+        try:
+            reply = await self._transport.request(
+                Envelope(wire_name, body, {**_trace_headers(), TIMEOUT_MS: str(int(wait_s * 1000))}),
+                timeout_s=wait_s,
+            )
+            outcome = reply.headers[STATUS]
+        except TimeoutError:
+            outcome = "late"
+            raise TimedOut from None
+        except (NobodyAnswers, ConnectionError) as error:
+            outcome = "nobody"
+            log.warning("request_not_answered", request=wire_name, why=type(error).__name__)
+            raise Unavailable from None
+        finally:
+            metrics.rpc_seconds.labels(wire_name, outcome).observe(perf_counter() - began)
+        return reply
+
+    async def answer(self, kind: type[Rpc[Any]], handler: Callable[[Any], Awaitable[Any]]) -> None:
+        """Answers requests of this kind with ``handler(request)``."""
+        errors = (*kind.errors, *COMMON_ERRORS)
+
+        async def work(envelope: Envelope) -> Envelope:
+            try:
+                answer = await handler(kind.model_validate_json(envelope.body))
+            except errors as error:
+                return Envelope(
+                    envelope.wire_name,
+                    json.dumps(error.members()).encode(),
+                    {STATUS: "error", ERROR: error.wire_name},
+                )
+            return Envelope(envelope.wire_name, answer.model_dump_json().encode(), {STATUS: "ok"})
+
+        await self.answer_raw(kind.wire_name, work)
+
+    async def answer_raw(self, wire_name: str, work: Callable[[Envelope], Awaitable[Envelope]]) -> None:
+        """Answers encoded requests; whatever ``work`` raises is logged here and ``Unavailable`` there."""
+
+        async def receive(envelope: Envelope) -> Envelope:
+            seconds = int(envelope.headers.get(TIMEOUT_MS, "5000")) / 1000
+            trace = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
+            with tracing(trace), deadline_in(seconds):
+                try:
+                    return await work(envelope)
+                except Exception:
+                    log.exception("request_failed", request=wire_name)
+                    return Envelope(wire_name, b"{}", {STATUS: "failed", ERROR: Unavailable.wire_name})
+
+        await self._transport.answer(wire_name, lambda envelope: self._detached(receive(envelope)))
+
+    async def _detached(self, work: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+        """Runs in a context of its own and to its end, even when the one who waits gives up."""
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def finish(self, within_s: float) -> None:
+        """Waits until running answers have ended; cancels those that do not in time."""
+        if not self._running:
+            return
+        _, late = await asyncio.wait(self._running, timeout=within_s)
+        for task in late:
+            task.cancel()
+
+    # --- events ---
+
+    def encode(self, event: Event, *, sequence: int = 0) -> Envelope:
+        """The event as it is stored and carried, its secret fields encrypted."""
+        secret = event.secret_fields()
+        if secret:
+            values = event.model_dump(mode="json")
+            for name in secret:
+                values[name] = self._secrets.encrypt(str(values[name]).encode()).decode()
+            body = json.dumps(values).encode()
+        else:
+            body = event.model_dump_json().encode()
+        thing = event.aggregate_id()
+        headers = {
+            **_trace_headers(),
+            ID: str(new_id()),
+            SOURCE: self._source,
+            AGGREGATE: f"{self._source}:{thing}" if thing else "",
+            SEQUENCE: str(sequence),
+        }
+        return Envelope(event.wire_name, body, headers)
+
+    def decode(self, kind: type[Event], body: bytes) -> Event:
+        """The event that was encoded, its secret fields readable."""
+        secret = kind.secret_fields()
+        if not secret:
+            return kind.model_validate_json(body)
+        values = json.loads(body)
+        for name in secret:
+            try:
+                values[name] = self._secrets.decrypt(values[name].encode()).decode()
+            except InvalidToken:
+                raise ValueError(
+                    f"{kind.wire_name}.{name} was encrypted with another TURNOSYA_MESSAGE_KEY"
+                ) from None
+        return kind.model_validate(values)
+
+    async def deliver(self, envelope: Envelope) -> None:
+        """Hands an encoded event to everyone who must hear it; raises ``Undelivered``."""
+        await self._transport.publish(envelope)
+
+    async def publish_every_copy(self, event: Event) -> None:
+        """Tells every process that listens now, and nobody else; for what is repeated anyway."""
+        await self._transport.publish(self.encode(event))
+
+    async def hear(self, queue: str, store: Callable[[Envelope], Awaitable[None]]) -> None:
+        """Hands each event of a durable queue to ``store``."""
+        await self._transport.hear(queue, store)
+
+    async def hear_every_copy(self, kind: type[Event], handler: Callable[[Any], Awaitable[None]]) -> None:
+        """Hears events of this kind in this process, best effort; a failure is logged."""
+
+        async def work(envelope: Envelope) -> None:
+            trace = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
+            with tracing(trace):
+                try:
+                    await handler(self.decode(kind, envelope.body))
+                except Exception:
+                    log.exception("copy_failed_to_hear", event_name=kind.wire_name)
+
+        await self._transport.hear_every_copy(kind.wire_name, lambda envelope: self._detached(work(envelope)))
+
+
+def _trace_headers() -> dict[str, str]:
+    trace = current_trace()
+    return {} if trace is None else {REQUEST_ID: trace.request_id, TRACEPARENT: trace.traceparent}
+
+
+def _error_of(reply: Envelope, known: tuple[type[ServiceError], ...]) -> ServiceError:
+    name = reply.headers.get(ERROR, "")
+    for kind in known:
+        if kind.wire_name == name:
+            try:
+                return kind(**json.loads(reply.body))
+            except ValidationError:
+                break
+    return Unavailable()

@@ -1,0 +1,206 @@
+"""One pool a service, and the transaction in which data, events and heard-once marks change together."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import URL, Executable, make_url, text
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from turnosya.runtime.messages import Unavailable
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy.engine import CursorResult
+
+    from turnosya.runtime.bus import Bus
+    from turnosya.runtime.messages import Event
+
+log = structlog.get_logger()
+
+_INSERT_OUTBOX = text(
+    "INSERT INTO outbox (id, wire_name, aggregate, body, headers)"
+    " VALUES (:id, :wire_name, :aggregate, :body, CAST(:headers AS jsonb))"
+)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The event that is being handled now, and the lease under which it is."""
+
+    event_id: UUID
+    hearer: str
+    lease: UUID
+    marked: bool = False
+
+
+current_delivery: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
+
+
+class LostLease(Exception):
+    """Another copy has taken this event over, or has handled it already; nothing is to be done."""
+
+
+class Transaction:
+    """What is inside one BEGIN and COMMIT. Statements are SQLAlchemy Core; nobody calls commit."""
+
+    def __init__(self, connection: AsyncConnection, bus: Bus) -> None:
+        self.connection = connection
+        self._bus = bus
+        self.has_events = False
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs one statement."""
+        return await self.connection.execute(statement, parameters)
+
+    async def publish(self, event: Event) -> None:
+        """Stores the event with the data that this transaction changes; it goes out after the commit.
+
+        Events of one aggregate keep the order in which they are stored: hold that aggregate's lock.
+        """
+        await self.connection.execute(_INSERT_OUTBOX, self.outgoing(event))
+
+    def outgoing(self, event: Event) -> dict[str, Any]:
+        """The outbox row of ``event``, for a caller that writes it in a statement of its own.
+
+        Keys: id, wire_name, aggregate, body (bytes), headers (JSON text).
+        """
+        envelope = self._bus.encode(event)
+        self.has_events = True
+        return {
+            "id": envelope.headers["id"],
+            "wire_name": envelope.wire_name,
+            "aggregate": envelope.headers["aggregate"],
+            "body": envelope.body,
+            "headers": json.dumps(dict(envelope.headers)),
+        }
+
+
+class Database:
+    """A service's own database. ``on_events`` is called after a commit that stored events."""
+
+    def __init__(self, url: str, bus: Bus, *, name: str, pool_size: int) -> None:
+        self.url = asyncpg_url(url)
+        self._bus = bus
+        self.on_events: Callable[[], None] = lambda: None
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            # A returned connection is already rolled back by `transaction`; a second ROLLBACK costs a round trip.
+            pool_reset_on_return=None,
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "application_name": f"turnosya-{name}",
+                    "lock_timeout": "10000",
+                    "statement_timeout": "15000",
+                    "idle_in_transaction_session_timeout": "30000",
+                    "timezone": "UTC",
+                    "jit": "off",
+                },
+            },
+        )
+
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def close(self) -> None:
+        """Returns every connection to the server."""
+        await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """BEGIN … COMMIT, or ROLLBACK when the block raises. ``Unavailable`` when the server is away.
+
+        Inside an event handler it also marks the event as heard, so that a repeated delivery changes
+        nothing: a handler opens one transaction at most.
+        """
+        delivery = current_delivery.get()
+        async with _unavailable_when_away(), self.engine.connect() as connection:
+            tx = Transaction(connection, self._bus)
+            try:
+                await connection.begin()
+                if delivery is not None:
+                    await _mark_heard(connection, delivery)
+                yield tx
+                await connection.commit()
+            except BaseException:
+                if not connection.invalidated:
+                    await connection.rollback()
+                raise
+            if delivery is not None:
+                delivery.marked = True
+        if tx.has_events:
+            self.on_events()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Transaction]:
+        """Reads only, one snapshot and one round trip a statement; nothing is marked or told."""
+        async with _unavailable_when_away(), self._reading.connect() as connection:
+            yield Transaction(connection, self._bus)
+
+    async def ready(self) -> bool:
+        """Whether the server answers now."""
+        try:
+            async with self.read() as tx:
+                await tx.execute(text("SELECT 1"))
+        except Unavailable:
+            return False
+        return True
+
+
+async def _mark_heard(connection: AsyncConnection, delivery: Delivery) -> None:
+    if delivery.marked:
+        raise RuntimeError(
+            f"{delivery.hearer} opened a second transaction: a kill between the two would lose one"
+        )
+    marked = await connection.execute(
+        text(
+            "UPDATE inbox SET state = 'done', done_at = now(), lease = NULL"
+            " WHERE event_id = :event_id AND hearer = :hearer AND lease = :lease AND state = 'waiting'"
+        ),
+        {"event_id": delivery.event_id, "hearer": delivery.hearer, "lease": delivery.lease},
+    )
+    if marked.rowcount != 1:
+        raise LostLease(delivery.hearer)
+
+
+@asynccontextmanager
+async def _unavailable_when_away() -> AsyncGenerator[None]:
+    try:
+        yield
+    except PoolTimeout as error:
+        log.warning("database_pool_exhausted")
+        raise Unavailable from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        # 57P0x: shut down or starting; 53300: too many connections; 08xxx: connection.
+        if (
+            error.connection_invalidated
+            or isinstance(error, InterfaceError)
+            or state[:3] in {"57P", "533"}
+            or state[:2] == "08"
+        ):
+            log.warning("database_away", sqlstate=state)
+            raise Unavailable from error
+        raise
+    except (ConnectionError, TimeoutError, OSError) as error:
+        log.warning("database_away", why=type(error).__name__)
+        raise Unavailable from error
+
+
+def asyncpg_url(url: str) -> URL:
+    """Any PostgreSQL address, for the asyncpg driver."""
+    return make_url(url).set(drivername="postgresql+asyncpg")

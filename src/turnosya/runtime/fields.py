@@ -1,0 +1,90 @@
+"""Types of request and answer fields, as the public contract writes them."""
+
+import re
+from datetime import date, datetime, timedelta, timezone
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StrictBool,
+    StrictInt,
+)
+from pydantic_core import PydanticCustomError
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)\Z")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.match(value):
+        raise PydanticCustomError("instant", "must be an instant with an offset (RFC 3339)")
+    return value
+
+
+def _in_range(value: datetime) -> datetime:
+    # So that adding or taking days, or another zone, never leaves what datetime can hold.
+    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the sentence below
+        raise PydanticCustomError("instant", "must lie between the years 1970 and 9000")
+    return value
+
+
+def _date(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _DATE.match(value):
+        raise PydanticCustomError("date", "must be a date, YYYY-MM-DD")
+    return value
+
+
+def _date_in_range(value: date) -> date:
+    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the sentence below
+        raise PydanticCustomError("date", "must lie between the years 1970 and 9000")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_in_range)]
+"""An instant with an offset; a bare number or a text without an offset is refused."""
+
+CalendarDate = Annotated[date, BeforeValidator(_date), AfterValidator(_date_in_range)]
+"""A date, ``YYYY-MM-DD``."""
+
+Integer = StrictInt
+Flag = StrictBool
+
+
+class Closed(BaseModel):
+    """Base of request bodies: an unknown field is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resource(BaseModel):
+    """Base of answers: every field is shown, unset ones as null."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def with_offset(instant: datetime, offset: timedelta) -> datetime:
+    """The same instant, written with ``offset``."""
+    return instant.astimezone(timezone(offset))
+
+
+def unfit_texts(value: Any, path: str = "") -> list[str]:  # noqa: ANN401 - any JSON
+    """Paths of texts that no store can keep: those with NUL or half of a surrogate pair."""
+    if isinstance(value, str):
+        return [path] if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value) else []
+    if isinstance(value, dict):
+        found: list[str] = []
+        for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] - any JSON
+            name = f"{path}.{key}" if path else str(key)  # pyright: ignore[reportUnknownArgumentType]
+            found += unfit_texts(key, name) + unfit_texts(inner, name)
+        return found
+    if isinstance(value, list):
+        return [bad for i, inner in enumerate(value) for bad in unfit_texts(inner, f"{path}.{i}")]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return []

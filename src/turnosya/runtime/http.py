@@ -1,0 +1,320 @@
+"""The web application of a service: FastAPI with problems, request ids, deadlines and callers."""
+
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from time import perf_counter
+from typing import Annotated, Any, TypeVar
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from turnosya.runtime import metrics
+from turnosya.runtime.bus import deadline_in
+from turnosya.runtime.fields import unfit_texts
+from turnosya.runtime.idempotency import Kept, Once, is_well_formed
+from turnosya.runtime.identity import Caller, TokenMissing, TokenVerifier
+from turnosya.runtime.messages import FieldError, Forbidden, Invalid, NotFound, ServiceError, invalid
+from turnosya.runtime.problems import (
+    InternalError,
+    Language,
+    MalformedRequest,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    invalid_fields,
+    language_of,
+    problem_response,
+)
+from turnosya.runtime.telemetry import begin_trace, tracing, well_formed_request_id
+
+log = structlog.get_logger()
+C = TypeVar("C")
+
+MAX_JSON_BYTES = 1024 * 1024
+# Without the gateway in front (a call straight to a service) a request gets as long as through it.
+DEFAULT_TIMEOUT_S = 15.0
+ACCESS_ENDED = "X-Internal-Access-Ended"
+"""Answer header that tells the gateway, before the answer leaves it, whose access has ended."""
+
+
+class _JsonRequest(Request):
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON
+        if not hasattr(self, "_json"):
+            body = await self.body()
+            try:
+                parsed = json.loads(body.decode("utf-8", "strict"), parse_constant=_no_constant)
+            except (ValueError, RecursionError) as error:
+                raise MalformedRequest from error
+            unfit = unfit_texts(parsed)
+            if unfit:
+                raise Invalid(
+                    errors=[FieldError(field=path, code="unfit_text", message="") for path in unfit[:50]]
+                )
+            self._json = parsed
+        return self._json
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+class JsonRoute(APIRoute):
+    """A route that reads JSON strictly: its type, its encoding, its numbers and its size."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, behind those checks."""
+        handle = super().get_route_handler()
+        reads_json = self.body_field is not None
+
+        async def checked(request: Request) -> Response:
+            request = _JsonRequest(request.scope, request.receive)
+            if reads_json:
+                await _check_body(request)
+            return await handle(request)
+
+        return checked
+
+
+async def _check_body(request: Request) -> None:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise PayloadTooLarge
+    request._body = body  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - where Starlette itself keeps it
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if (
+        body
+        and media_type != "application/json"
+        and not (media_type.startswith("application/") and media_type.endswith("+json"))
+    ):
+        raise UnsupportedMediaType
+
+
+def router(prefix: str, *, tags: Sequence[str]) -> APIRouter:
+    """A router whose routes read JSON strictly. Every service makes its routes with this."""
+    return APIRouter(prefix=prefix, tags=list(tags), route_class=JsonRoute)
+
+
+# --- who calls ---
+
+
+async def _maybe_signed_in(
+    request: Request, authorization: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Caller | None:
+    if authorization is None:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    tokens: TokenVerifier = request.app.state.tokens
+    return await tokens.verify(token.strip())
+
+
+async def _signed_in(caller: Annotated[Caller | None, Depends(_maybe_signed_in)]) -> Caller:
+    if caller is None:
+        raise TokenMissing
+    return caller
+
+
+async def _admin(caller: Annotated[Caller, Depends(_signed_in)]) -> Caller:
+    if not caller.is_admin:
+        raise Forbidden
+    return caller
+
+
+MaybeSignedIn = Annotated[Caller | None, Depends(_maybe_signed_in)]
+"""A route's parameter of this type is the caller, or None without a token."""
+SignedIn = Annotated[Caller, Depends(_signed_in)]
+"""A route's parameter of this type is the caller; 401 without a token."""
+Admin = Annotated[Caller, Depends(_admin)]
+"""A route's parameter of this type is the caller; 403 for all but admins."""
+
+
+def _language(request: Request) -> Language:
+    return language_of(request.headers.get("accept-language"))
+
+
+CallerLanguage = Annotated[Language, Depends(_language)]
+"""A route's parameter of this type is the language the caller prefers: es, en or pt."""
+
+
+async def _once(
+    request: Request,
+    caller: Annotated[Caller | None, Depends(_maybe_signed_in)],
+    idempotency_key: Annotated[str | None, Header(max_length=1000)] = None,
+) -> Once:
+    if idempotency_key is not None and not is_well_formed(idempotency_key):
+        raise invalid("Idempotency-Key", "idempotency_key", "1 to 255 visible ASCII characters")
+    body: Any = await request.json() if idempotency_key is not None and await request.body() else None
+    who = str(caller.user_id) if caller else _phone_of(body)
+    return Once.of(key=idempotency_key, caller=who, method=request.method, path=request.url.path, body=body)
+
+
+def _phone_of(body: Any) -> str:  # noqa: ANN401 - any JSON
+    return str(body.get("phone", "")) if isinstance(body, dict) else ""  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+OnceOnly = Annotated[Once, Depends(_once)]
+"""A route's parameter of this type is the caller's idempotency key."""
+
+
+def kept_response(kept: Kept) -> Response:
+    """The answer of a request under an idempotency key, marked when it was given before."""
+    headers = {"Idempotent-Replayed": "true"} if kept.replayed else None
+    if kept.answer is None:
+        return Response(status_code=kept.status, headers=headers)
+    return JSONResponse(kept.answer, kept.status, headers=headers)
+
+
+def json_of(model: BaseModel) -> dict[str, Any]:
+    """A resource as the JSON values of an answer."""
+    return model.model_dump(mode="json")
+
+
+# --- the application ---
+
+
+def context_of(kind: type[C]) -> Callable[[Request], C]:
+    """The dependency that hands a route its service's context: ``Annotated[Turnos, Depends(context_of(Turnos))]``."""
+
+    def context(request: Request) -> C:
+        found = request.app.state.context
+        assert isinstance(found, kind)  # noqa: S101 - a service mounts its own routers only
+        return found
+
+    return context
+
+
+def web_app(
+    name: str,
+    context: object,
+    *,
+    tokens: TokenVerifier,
+    routers: Sequence[APIRouter],
+    ready: Callable[[], Awaitable[bool]],
+) -> ASGIApp:
+    """The ASGI application of a service; ``ready`` decides what ``/readyz`` answers."""
+    app = FastAPI(title=f"TurnosYa {name}", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app.state.tokens = tokens
+    app.state.context = context
+    for one in routers:
+        app.include_router(one)
+    _add_health(app, ready)
+    app.add_exception_handler(ServiceError, _on_service_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_defect)
+    return _Edge(name, app)
+
+
+def _add_health(app: FastAPI, ready: Callable[[], Awaitable[bool]]) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        if await ready():
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "not ready"}, 503, headers={"Retry-After": "2"})
+
+    _ = healthz, readyz
+
+
+async def _on_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)  # noqa: S101 - registered for it
+    headers: dict[str, str] = getattr(error, "answer_headers", {})
+    return problem_response(error, _language(request), headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it
+    errors = error.errors()
+    if any(one["type"] == "json_invalid" for one in errors):
+        return problem_response(MalformedRequest(), _language(request))
+    if any(one["loc"][0] == "path" for one in errors):
+        return problem_response(NotFound(), _language(request))
+    return problem_response(invalid_fields(errors), _language(request))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for it
+    if isinstance(error.__cause__, ServiceError):
+        # FastAPI wraps whatever reading the body raised.
+        return problem_response(error.__cause__, _language(request))
+    by_status: dict[int, ServiceError] = {
+        404: NotFound(),
+        405: MethodNotAllowed(),
+        415: UnsupportedMediaType(),
+    }
+    problem = by_status.get(error.status_code, MalformedRequest())
+    return problem_response(problem, _language(request), error.headers)
+
+
+async def _on_defect(request: Request, error: Exception) -> Response:
+    log.error("request_crashed", route=request.url.path, exc_info=error)
+    return problem_response(InternalError(), _language(request))
+
+
+class _Edge:
+    """Around the application: trace, deadline, request id and the time it took."""
+
+    def __init__(self, name: str, app: FastAPI) -> None:
+        self._name = name
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        trace = begin_trace(
+            well_formed_request_id(headers.get(b"x-request-id", b"").decode("latin-1") or None),
+            headers.get(b"traceparent", b"").decode("latin-1") or None,
+        )
+        began, status, began_answer = perf_counter(), 500, False
+
+        async def sending(message: Message) -> None:
+            nonlocal status, began_answer
+            if message["type"] == "http.response.start":
+                status, began_answer = message["status"], True
+                message["headers"] = [*message["headers"], (b"x-request-id", trace.request_id.encode())]
+            await send(message)
+
+        timeout_ms = headers.get(b"x-internal-timeout-ms", b"")
+        seconds = int(timeout_ms) / 1000 if timeout_ms.isdigit() else DEFAULT_TIMEOUT_S
+        with tracing(trace), deadline_in(seconds):
+            try:
+                await self.app(scope, receive, sending)
+            except Exception:
+                # Starlette answers with our problem, then raises again: `_on_defect` has logged it.
+                if not began_answer:
+                    raise
+            finally:
+                route = getattr(scope.get("route"), "path", "unmatched")
+                metrics.http_seconds.labels(self._name, route, scope["method"], status).observe(
+                    perf_counter() - began
+                )
+
+
+__all__ = [
+    "ACCESS_ENDED",
+    "Admin",
+    "CallerLanguage",
+    "JsonRoute",
+    "MaybeSignedIn",
+    "OnceOnly",
+    "SignedIn",
+    "context_of",
+    "json_of",
+    "kept_response",
+    "router",
+    "web_app",
+]

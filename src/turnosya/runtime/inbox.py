@@ -1,0 +1,237 @@
+"""Events heard: stored first, then handled, retried in order per aggregate, and parked when hopeless.
+
+A row is one event for one hearer. Its states: ``waiting`` (also while a copy handles it under a
+lease), ``done``, ``dead``. The same rows and the same code serve every transport.
+"""
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import text
+
+from turnosya.runtime import metrics
+from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
+from turnosya.runtime.database import Database, Delivery, LostLease, current_delivery
+from turnosya.runtime.messages import Event, Unavailable
+from turnosya.runtime.settings import MessagingSettings
+from turnosya.runtime.telemetry import begin_trace, tracing
+
+log = structlog.get_logger()
+
+_STORE = text(
+    "INSERT INTO inbox (event_id, hearer, wire_name, aggregate, sequence, body, request_id, traceparent)"
+    " VALUES (:event_id, :hearer, :wire_name, :aggregate, :sequence, :body, :request_id, :traceparent)"
+    " ON CONFLICT DO NOTHING"
+)
+
+# A row may run when no earlier one of its aggregate is waiting for the same hearer. A row that another
+# copy claims at this moment is still `waiting` in our snapshot, so that its successors stay behind it.
+_CLAIM = text(
+    """
+    UPDATE inbox SET lease = :lease, leased_until = now() + :lease_for, attempts = attempts + 1
+    WHERE (event_id, hearer) IN (
+        SELECT i.event_id, i.hearer FROM inbox i
+        WHERE i.state = 'waiting' AND i.due_at <= now() AND (i.leased_until IS NULL OR i.leased_until < now())
+          AND i.hearer = ANY(:hearers)
+          AND (i.aggregate = '' OR NOT EXISTS (
+              SELECT 1 FROM inbox e WHERE e.state = 'waiting' AND e.hearer = i.hearer
+                AND e.aggregate = i.aggregate AND e.sequence < i.sequence))
+        ORDER BY i.due_at LIMIT :room FOR UPDATE OF i SKIP LOCKED)
+      AND state = 'waiting' AND (leased_until IS NULL OR leased_until < now())
+    RETURNING event_id, hearer, body, attempts, request_id, traceparent,
+              extract(epoch FROM now() - received_at) AS age_s
+    """
+)
+_DONE = text(
+    "UPDATE inbox SET state = 'done', done_at = now(), lease = NULL"
+    " WHERE event_id = :event_id AND hearer = :hearer AND lease = :lease"
+)
+_LATER = text(
+    "UPDATE inbox SET due_at = now() + :delay, lease = NULL, leased_until = NULL, error = :error"
+    " WHERE event_id = :event_id AND hearer = :hearer AND lease = :lease AND state = 'waiting'"
+)
+_DEAD = text(
+    "UPDATE inbox SET state = 'dead', done_at = now(), lease = NULL, error = :error, body = :body"
+    " WHERE event_id = :event_id AND hearer = :hearer AND lease = :lease AND state = 'waiting'"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hearer:
+    """A function that hears one kind of event, bound to its service's context."""
+
+    name: str
+    event: type[Event]
+    handle: Callable[[Any], Awaitable[None]]
+
+
+class Inbox:
+    """What one service has heard, and the workers of this process that handle it."""
+
+    def __init__(
+        self, db: Database, bus: Bus, hearers: Sequence[Hearer], settings: MessagingSettings, *, name: str
+    ) -> None:
+        self._db = db
+        self._bus = bus
+        self._name = name
+        self._settings = settings
+        self._hearers: Mapping[str, Hearer] = {hearer.name: hearer for hearer in hearers}
+        self._wake = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def store(self, envelope: Envelope) -> None:
+        """Keeps an event for each of its hearers here; a repeated one changes nothing."""
+        rows = [
+            {
+                "event_id": envelope.headers[ID],
+                "hearer": hearer.name,
+                "wire_name": envelope.wire_name,
+                "aggregate": envelope.headers.get(AGGREGATE, ""),
+                "sequence": int(envelope.headers.get(SEQUENCE, "0")),
+                "body": envelope.body,
+                "request_id": envelope.headers.get(REQUEST_ID),
+                "traceparent": envelope.headers.get(TRACEPARENT),
+            }
+            for hearer in self._hearers.values()
+            if hearer.event.wire_name == envelope.wire_name
+        ]
+        if rows:
+            async with self._db.transaction() as tx:
+                await tx.execute(_STORE, rows)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Handles what is due, for ever."""
+        while True:
+            self._wake.clear()
+            claimed = 0
+            try:
+                room = self._settings.inbox_workers - len(self._running)
+                claimed = await self._claim(room) if room > 0 and self._hearers else 0
+            except Unavailable:
+                log.warning("inbox_waits_for_database", service=self._name)
+            except Exception:
+                log.exception("inbox_failed", service=self._name)
+            if not claimed:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), self._settings.poll_s)
+                except TimeoutError:
+                    continue
+
+    async def _claim(self, room: int) -> int:
+        lease = uuid4()
+        async with self._db.transaction() as tx:
+            # A lost claim is claimed again; it need not reach the disk before we begin.
+            await tx.execute(text("SET LOCAL synchronous_commit = off"))
+            rows = (
+                await tx.execute(
+                    _CLAIM,
+                    {
+                        "lease": lease,
+                        "lease_for": timedelta(seconds=self._settings.lease_s),
+                        "hearers": list(self._hearers),
+                        "room": room,
+                    },
+                )
+            ).all()
+        for row in rows:
+            task = asyncio.get_running_loop().create_task(
+                self._handle(row, lease), context=contextvars.Context()
+            )
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+        return len(rows)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._wake.set()
+
+    async def _handle(self, row: Any, lease: UUID) -> None:  # noqa: ANN401 - a row of _CLAIM
+        hearer = self._hearers[row.hearer]
+        delivery = Delivery(row.event_id, row.hearer, lease)
+        key = {"event_id": row.event_id, "hearer": row.hearer, "lease": lease}
+        with tracing(begin_trace(row.request_id, row.traceparent)), deadline_in(self._settings.lease_s * 0.7):
+            try:
+                await self._call(hearer, delivery, row.body)
+                if not delivery.marked:
+                    await self._write(_DONE, key)
+            except LostLease:
+                log.info("event_already_heard", hearer=hearer.name, event_id=str(row.event_id))
+            except Exception as error:
+                await self._failed(hearer, row, key, error)
+                return
+        metrics.events_heard.labels(hearer.name, "done").inc()
+        metrics.inbox_seconds.labels(self._name).observe(float(row.age_s))
+
+    async def _call(self, hearer: Hearer, delivery: Delivery, body: bytes) -> None:
+        token = current_delivery.set(delivery)
+        try:
+            # Ends before the lease does, so that no two copies work on one event at once.
+            async with asyncio.timeout(self._settings.lease_s * 0.7):
+                await hearer.handle(self._bus.decode(hearer.event, bytes(body)))
+        finally:
+            current_delivery.reset(token)
+
+    async def _failed(self, hearer: Hearer, row: Any, key: dict[str, Any], error: Exception) -> None:  # noqa: ANN401
+        why = f"{type(error).__name__} at {_last_line(error)}"
+        delays = self._settings.retry_delays_s
+        if row.attempts > len(delays):
+            log.error("event_dead", hearer=hearer.name, event_id=str(row.event_id), exc_info=error)
+            metrics.events_heard.labels(hearer.name, "dead").inc()
+            # What carries a secret is not kept: the code has long expired.
+            body = b"{}" if hearer.event.secret_fields() else bytes(row.body)
+            await self._write(_DEAD, {**key, "error": why, "body": body})
+            return
+        delay_s: float = delays[row.attempts - 1]
+        log.warning(
+            "event_retried", hearer=hearer.name, event_id=str(row.event_id), delay_s=delay_s, exc_info=error
+        )
+        metrics.events_heard.labels(hearer.name, "retried").inc()
+        await self._write(_LATER, {**key, "delay": timedelta(seconds=delay_s), "error": why})
+        asyncio.get_running_loop().call_later(delay_s, self._wake.set)
+
+    async def _write(self, statement: Any, values: dict[str, Any]) -> None:  # noqa: ANN401 - a text() of this file
+        try:
+            async with self._db.transaction() as tx:
+                await tx.execute(statement, values)
+        except Unavailable:
+            # The lease runs out and the event is handled again.
+            log.warning("inbox_outcome_lost", service=self._name, event_id=str(values["event_id"]))
+
+    async def finish(self, within_s: float) -> None:
+        """Waits until running handlers have ended; cancels those that do not in time."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=within_s)
+            for task in late:
+                task.cancel()
+
+    async def sweep(self) -> None:
+        """Deletes what was done long ago, and at once the bodies of handled events that carry a secret."""
+        secret = [hearer.name for hearer in self._hearers.values() if hearer.event.secret_fields()]
+        async with self._db.transaction() as tx:
+            await tx.execute(
+                text(
+                    "DELETE FROM inbox WHERE state = 'done' AND done_at < now() - make_interval(days => :days)"
+                ),
+                {"days": self._settings.done_kept_days},
+            )
+            if secret:
+                await tx.execute(
+                    text(
+                        "UPDATE inbox SET body = '' WHERE state = 'done' AND body <> '' AND hearer = ANY(:secret)"
+                    ),
+                    {"secret": secret},
+                )
+
+
+def _last_line(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "unknown" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"

@@ -1,0 +1,83 @@
+"""Messages within one process: encoded and decoded all the same, each handled in a task of its own."""
+
+import asyncio
+import contextvars
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+
+from turnosya.runtime.bus import Envelope, NobodyAnswers, Undelivered
+
+Handler = Callable[[Envelope], Awaitable[Envelope]]
+Receiver = Callable[[Envelope], Awaitable[None]]
+
+
+class MemoryTransport:
+    """Carries envelopes between the services of this process.
+
+    ``queues`` says which durable queues must get which events, so that one whose service has not
+    opened yet makes the delivery fail and be repeated, as it would wait in RabbitMQ.
+    """
+
+    def __init__(self, queues: Mapping[str, frozenset[str]]) -> None:
+        self._queues = queues
+        self._answers: dict[str, list[Handler]] = defaultdict(list)
+        self._stores: dict[str, list[Receiver]] = defaultdict(list)
+        self._copies: dict[str, list[Receiver]] = defaultdict(list)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.healthy = False
+
+    async def open(self) -> None:
+        """Begins to carry."""
+        self.healthy = True
+
+    async def close(self) -> None:
+        """Ends carrying; what is under way is let go."""
+        self.healthy = False
+        self._answers.clear()
+        self._stores.clear()
+        for task in self._tasks:
+            task.cancel()
+
+    async def request(self, envelope: Envelope, *, timeout_s: float) -> Envelope:
+        """The answer of the next copy in turn."""
+        handlers = self._answers.get(envelope.wire_name)
+        if not handlers:
+            raise NobodyAnswers(envelope.wire_name)
+        handler = handlers.pop(0)
+        handlers.append(handler)
+        async with asyncio.timeout(timeout_s):
+            return await handler(envelope)
+
+    async def answer(self, wire_name: str, handler: Handler) -> None:
+        """Answers requests with this wire name, in turn with other copies."""
+        self._answers[wire_name].append(handler)
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Stores the event with every hearing service, then tells every copy."""
+        for queue, wire_names in self._queues.items():
+            if envelope.wire_name in wire_names:
+                stores = self._stores.get(queue)
+                if not stores:
+                    raise Undelivered(f"{envelope.wire_name}: {queue} is not open")
+                try:
+                    await stores[0](envelope)
+                except Exception as error:
+                    raise Undelivered(f"{envelope.wire_name}: {queue} could not store it") from error
+        for receiver in self._copies.get(envelope.wire_name, ()):
+            self._start(receiver, envelope)
+
+    def _start(self, receiver: Receiver, envelope: Envelope) -> None:
+        async def run() -> None:
+            await receiver(envelope)
+
+        task = asyncio.get_running_loop().create_task(run(), context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def hear(self, queue: str, store: Receiver) -> None:
+        """The first that hears a queue stores for all; the next takes over when it is gone."""
+        self._stores[queue].append(store)
+
+    async def hear_every_copy(self, wire_name: str, handler: Receiver) -> None:
+        """Every handler gets every such event."""
+        self._copies[wire_name].append(handler)

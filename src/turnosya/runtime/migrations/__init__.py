@@ -1,0 +1,1 @@
+"""The tables that the runtime keeps in every database of a service."""

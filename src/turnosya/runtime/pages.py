@@ -1,0 +1,75 @@
+"""Lists: ``?limit=&cursor=`` in, ``{"items", "next_cursor"}`` out."""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Query
+from pydantic import BaseModel
+
+from turnosya.runtime.messages import invalid
+
+T = TypeVar("T")
+
+
+class Listed(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for. ``after`` holds the sort values of the last row seen."""
+
+    limit: int
+    after: tuple[str, ...] | None
+
+    @property
+    def read(self) -> int:
+        """How many rows to read: one more than are shown tells whether there is another page."""
+        return self.limit + 1
+
+    def of(self, rows: Sequence[T], *, sort_values: Callable[[T], Sequence[object]]) -> Listed[T]:
+        """The page made of up to ``read`` rows in order."""
+        shown = list(rows[: self.limit])
+        more = len(rows) > self.limit
+        return Listed(items=shown, next_cursor=_encode(sort_values(shown[-1])) if more and shown else None)
+
+
+def _encode(values: Sequence[object]) -> str:
+    text = json.dumps([str(value) for value in values], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decode(cursor: str) -> tuple[str, ...]:
+    try:
+        values: object = json.loads(
+            base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        )
+    except (ValueError, binascii.Error):
+        values = None
+    if not isinstance(values, list) or not all(isinstance(v, str) and "\0" not in v for v in values):  # pyright: ignore[reportUnknownVariableType]
+        raise invalid("cursor", "cursor", "is not a cursor of this list")
+    return tuple(str(v) for v in values)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def bad_cursor(page: Page, length: int) -> None:
+    """Refuses a cursor of another list."""
+    if page.after is not None and len(page.after) != length:
+        raise invalid("cursor", "cursor", "is not a cursor of this list")
+
+
+def _page(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=1000)] = None,
+) -> Page:
+    return Page(limit, None if cursor is None else _decode(cursor))
+
+
+Paged = Annotated[Page, Depends(_page)]
+"""A route's parameter of this type is the page that the caller asks for."""

@@ -1,0 +1,104 @@
+"""Logs as JSON lines, with the request and the trace to which they belong, through every kind of message.
+
+The trace follows W3C Trace Context: ``traceparent`` is ``00-<trace>-<span>-<flags>``.
+"""
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Generator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a request, its messages and their logs have in common."""
+
+    request_id: str
+    trace_id: str
+    span_id: str
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C header of this step."""
+        return f"00-{self.trace_id}-{self.span_id}-01"
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def current_trace() -> Trace | None:
+    """The trace of the work that is running now."""
+    return _current.get()
+
+
+def new_request_id() -> str:
+    """128 random bits in hexadecimal."""
+    return os.urandom(16).hex()
+
+
+def well_formed_request_id(text: str | None) -> str | None:
+    """A caller's request id if it may be kept, else None."""
+    return text if text is not None and _REQUEST_ID.match(text) else None
+
+
+def begin_trace(request_id: str | None, traceparent: str | None) -> Trace:
+    """The next step of the trace that ``traceparent`` names, or the first of a new one."""
+    found = _TRACEPARENT.match(traceparent or "")
+    trace_id = found[1] if found and found[1] != "0" * 32 else os.urandom(16).hex()
+    return Trace(request_id or new_request_id(), trace_id, os.urandom(8).hex())
+
+
+@contextmanager
+def tracing(trace: Trace) -> Generator[None]:
+    """Work inside belongs to ``trace``."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def _add_trace(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    trace = _current.get()
+    if trace is not None:
+        event.setdefault("request_id", trace.request_id)
+        event.setdefault("trace_id", trace.trace_id)
+    return event
+
+
+def set_up_logging(level: str) -> None:
+    """JSON lines on standard error for our own logs and for those of libraries."""
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        _add_trace,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.dict_tracebacks,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.root.handlers[:] = [handler]
+    logging.root.setLevel(logging.WARNING)
