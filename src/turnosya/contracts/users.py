@@ -1,6 +1,7 @@
 """What users answers and tells: people, credentials and preferences."""
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, Secret, ServiceError
@@ -86,7 +87,7 @@ class BlockedUser(Message):
 
     user_id: UUID
     reason: str
-    blocked_at: str
+    blocked_at: datetime
 
 
 class BlockedUsers(Message):
@@ -96,7 +97,7 @@ class BlockedUsers(Message):
 
 
 class GetBlocked(Rpc[BlockedUsers]):
-    """Who is blocked? (auth asks when its Redis came back empty)"""
+    """Who is blocked? Auth asks when its Redis came back empty."""
 
 
 class UserRegistered(Event):
@@ -116,14 +117,13 @@ class PersonChanged(Event):
 
 
 class CredentialsChanged(Event):
-    """A password or number changed; users itself repeats from it what auth must do, until auth has answered."""
+    """A password or number changed; users repeats from it what auth must do, until auth has answered."""
 
     aggregate: ClassVar[str] = "user_id"
 
     user_id: UUID
     keep_session_id: UUID | None
-    what: str
-    """``password_changed`` or ``phone_changed``."""
+    what: Literal["password_changed", "phone_changed"]
     key: str
 
 

@@ -1,0 +1,1 @@
+"""People, their credentials and their preferences."""

@@ -1,0 +1,123 @@
+"""Passwords: checked at log-in, changed, and set anew with a code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from turnosya.contracts.auth import AccessChanged, EndSessions, OtpInvalid, Purpose, UseCode
+from turnosya.contracts.users import (
+    AccessBlocked,
+    CheckPassword,
+    CredentialsChanged,
+    CredentialsInvalid,
+    Person,
+)
+from turnosya.runtime.database import Transaction
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.messages import Unavailable
+from turnosya.services.users import rules, store
+from turnosya.services.users.people import person_of
+from turnosya.services.users.refusals import CodeNotValid
+from turnosya.services.users.store import Account
+
+if TYPE_CHECKING:
+    from turnosya.services.users.context import Users
+
+log = structlog.get_logger()
+
+PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a fact
+
+
+async def check(users: Users, request: CheckPassword) -> Person:
+    """Whose password this is; an unknown account costs the same time as a wrong password."""
+    async with users.db.read() as tx:
+        account = await _named(tx, request)
+    password = rules.presented_password(request.password)
+    stored = None if account is None else account.password_hash
+    if not await users.passwords.match(password, stored) or account is None:
+        raise CredentialsInvalid
+    if account.blocked:
+        raise AccessBlocked
+    return person_of(account)
+
+
+async def change_password(
+    users: Users, user_id: UUID, session_id: UUID, *, current: str, new: str
+) -> AccessChanged | None:
+    """Sets another password and ends every other session.
+
+    The answer is what gateways must know at once; None when auth is away and will be told later.
+    """
+    async with users.db.read() as tx:
+        account = await store.find(tx, user_id)
+    stored = None if account is None else account.password_hash
+    if not await users.passwords.match(rules.presented_password(current), stored):
+        raise CredentialsInvalid
+    change = CredentialsChanged(
+        user_id=user_id, keep_session_id=session_id, what=PASSWORD_CHANGED, key=str(new_id())
+    )
+    password_hash = await users.passwords.hash(new)
+    async with users.db.transaction() as tx:
+        locked = await store.lock(tx, user_id)
+        # Whoever changed it meanwhile knew a password that ours no longer is.
+        if locked is None or locked.password_hash != stored:
+            raise CredentialsInvalid
+        await store.change(tx, user_id, {"password_hash": password_hash})
+        await tx.publish(change)
+    return await _end_sessions_now(users, change)
+
+
+async def reset_password(users: Users, phone: str, *, code: str, new: str, key: str) -> AccessChanged | None:
+    """Sets another password for whoever holds this number, and ends all their sessions."""
+    await use_code(users, phone, "password_reset", code=code, key=key)
+    async with users.db.read() as tx:
+        account = await store.by_phone(tx, phone)
+    if account is None:
+        raise CodeNotValid
+    change = CredentialsChanged(
+        user_id=account.id, keep_session_id=None, what=PASSWORD_CHANGED, key=str(new_id())
+    )
+    password_hash = await users.passwords.hash(new)
+    async with users.db.transaction() as tx:
+        if await store.lock(tx, account.id) is None:
+            raise CodeNotValid
+        await store.change(tx, account.id, {"password_hash": password_hash})
+        await tx.publish(change)
+    return await _end_sessions_now(users, change)
+
+
+async def end_sessions(users: Users, change: CredentialsChanged) -> None:
+    """Tells auth what it may not have heard when the credentials changed; with the same key, so once."""
+    await users.bus.call(_end_of(change))
+
+
+def _end_of(change: CredentialsChanged) -> EndSessions:
+    return EndSessions(
+        user_id=change.user_id, keep_session_id=change.keep_session_id, reason=change.what, key=change.key
+    )
+
+
+async def _named(tx: Transaction, request: CheckPassword) -> Account | None:
+    if request.phone is not None:
+        return await store.by_phone(tx, request.phone)
+    return None if request.email is None else await store.by_email(tx, request.email)
+
+
+async def use_code(users: Users, phone: str, purpose: Purpose, *, code: str, key: str) -> None:
+    """Uses up the code that proves this number. Raises CodeNotValid, OtpAttemptsExceeded."""
+    try:
+        await users.bus.call(UseCode(phone=phone, purpose=purpose, code=code, key=key))
+    except OtpInvalid:
+        raise CodeNotValid from None
+
+
+async def _end_sessions_now(users: Users, change: CredentialsChanged) -> AccessChanged | None:
+    try:
+        return await users.bus.call(_end_of(change))
+    except Unavailable:
+        # The password is changed; the event in our outbox makes the same request until it is answered.
+        log.warning("sessions_end_later", user_id=str(change.user_id))
+        return None

@@ -1,0 +1,1 @@
+"""How the tables of users came to be, step by step."""

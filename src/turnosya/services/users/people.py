@@ -1,0 +1,73 @@
+"""Who people are: looked up by others, read and changed by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from turnosya.contracts.users import FindByPhone, GetPeople, People, Person, PersonChanged
+from turnosya.runtime.messages import NotFound
+from turnosya.services.users import store
+from turnosya.services.users.store import Account
+
+if TYPE_CHECKING:
+    from turnosya.services.users.context import Users
+
+
+def person_of(account: Account) -> Person:
+    """What other services may know of an account."""
+    return Person(
+        id=account.id,
+        name=account.name,
+        phone=account.phone,
+        email=account.email,
+        locale=account.locale,
+        roles=account.roles,
+        blocked=account.blocked,
+    )
+
+
+async def find_people(users: Users, request: GetPeople) -> People:
+    """Those of the asked that exist."""
+    async with users.db.read() as tx:
+        found = await store.find_many(tx, request.ids)
+    return People(people=[person_of(account) for account in found])
+
+
+async def find_by_phone(users: Users, request: FindByPhone) -> People:
+    """The account with a number, if there is one."""
+    async with users.db.read() as tx:
+        found = await store.by_phone(tx, request.phone)
+    return People(people=[] if found is None else [person_of(found)])
+
+
+async def read(users: Users, user_id: UUID) -> Account:
+    """One account; NotFound if there is none."""
+    async with users.db.read() as tx:
+        found = await store.find(tx, user_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+async def search(users: Users, words: str, *, after: UUID | None, limit: int) -> list[Account]:
+    """Accounts by a part of their name, number or address, newest first, after the one with id ``after``."""
+    async with users.db.read() as tx:
+        return await store.search(tx, words, after=after, limit=limit)
+
+
+async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> Account:
+    """Writes these columns of one's own profile and tells the others. Raises EmailTaken."""
+    async with users.db.transaction() as tx:
+        account = await store.lock(tx, user_id)
+        if account is None:
+            raise NotFound
+        if not values:
+            return account
+        await store.change(tx, user_id, values)
+        changed = await store.find(tx, user_id)
+        if changed is None:
+            raise NotFound
+        await tx.publish(PersonChanged(person=person_of(changed)))
+        return changed

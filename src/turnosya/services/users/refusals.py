@@ -1,0 +1,46 @@
+"""What users refuse over HTTP, beyond what its contract declares."""
+
+from __future__ import annotations
+
+from turnosya.runtime.messages import Kind, Say, ServiceError
+
+
+class PhoneTaken(ServiceError):
+    """Somebody has an account with this number."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "Ya hay una cuenta con ese teléfono.",
+        "There is an account with that phone already.",
+        "Já existe uma conta com esse telefone.",
+    )
+
+
+class EmailTaken(ServiceError):
+    """Somebody has an account with this address."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "Ya hay una cuenta con ese correo.",
+        "There is an account with that e-mail already.",
+        "Já existe uma conta com esse e-mail.",
+    )
+
+
+class CodeNotValid(ServiceError):
+    """The code of a sign-up or a reset is wrong: a wrong field here, a failed proof at log-in."""
+
+    kind = Kind.INVALID
+    code = "otp_invalid"
+    says = Say("El código no es válido.", "The code is not valid.", "O código não é válido.")
+
+
+class FileNotUsable(ServiceError):
+    """The file does not exist, is somebody else's, or is not for this."""
+
+    kind = Kind.INVALID
+    says = Say(
+        "Ese archivo no se puede usar acá.",
+        "That file cannot be used here.",
+        "Esse arquivo não pode ser usado aqui.",
+    )

@@ -1,0 +1,213 @@
+"""The HTTP face of users: what comes in, what goes out, and which function does it."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Response
+from pydantic import AfterValidator, Field
+
+from turnosya.contracts.auth import AccessChanged
+from turnosya.runtime.fields import Closed, Instant, Resource
+from turnosya.runtime.http import (
+    ACCESS_ENDED,
+    Admin,
+    CallerLanguage,
+    OnceOnly,
+    SignedIn,
+    context_of,
+    json_of,
+    kept_response,
+    router,
+)
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.messages import invalid
+from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.services.users import credentials, people, registration, roles, rules
+from turnosya.services.users.context import Users
+from turnosya.services.users.refusals import FileNotUsable
+from turnosya.services.users.registration import NewPerson
+from turnosya.services.users.store import Account
+
+Phone = Annotated[str, AfterValidator(rules.phone_number)]
+PersonName = Annotated[str, Field(max_length=1000), AfterValidator(rules.person_name)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(rules.email_address)]
+NewPassword = Annotated[str, Field(max_length=1000), AfterValidator(rules.new_password)]
+Password = Annotated[str, Field(max_length=1000)]
+Code = Annotated[str, Field(max_length=20)]
+Locale = Literal["es", "en", "pt"]
+
+
+class SignUp(Closed):
+    """Who wants an account; ``code`` proves the number (POST /v1/auth/otp, purpose ``register``)."""
+
+    phone: Phone
+    code: Code
+    name: PersonName
+    password: NewPassword
+    email: Email | None = None
+    locale: Locale | None = None
+
+
+class ProfileChange(Closed):
+    """What changes in one's own profile; absent stays, null clears."""
+
+    # Only fields that were sent are looked at: a name cannot be cleared.
+    name: PersonName = ""
+    email: Email | None = None
+    locale: Locale | None = None
+    photo_file_id: UUID | None = None
+
+
+class PasswordChange(Closed):
+    """A new password, proved by the present one."""
+
+    current_password: Password
+    new_password: NewPassword
+
+
+class PasswordReset(Closed):
+    """A new password, proved by a code (purpose ``password_reset``)."""
+
+    phone: Phone
+    code: Code
+    new_password: NewPassword
+
+
+class Roles(Closed):
+    """All roles that somebody shall have."""
+
+    roles: Annotated[list[Literal["admin"]], Field(max_length=10)]
+
+
+class PublicPerson(Resource):
+    """What everybody who is signed in may know of somebody."""
+
+    id: UUID
+    name: str
+    photo: str | None
+
+
+class Profile(PublicPerson):
+    """A person as they see themselves, and as an admin sees them."""
+
+    phone: str
+    email: str | None
+    locale: str
+    roles: list[str]
+    created_at: Instant
+
+
+Here = Annotated[Users, Depends(context_of(Users))]
+routes = router("/v1/users", tags=["users"])
+
+
+@routes.post("", status_code=201, response_model=Profile)
+async def sign_up(users: Here, body: SignUp, once: OnceOnly, language: CallerLanguage) -> Response:
+    """Sign up with a number that a code proves."""
+    person = NewPerson(
+        phone=body.phone,
+        name=body.name,
+        password=body.password,
+        email=body.email,
+        locale=body.locale or language,
+    )
+    kept = await registration.sign_up(users, person, code=body.code, once=once, shown=_profile_json)
+    return kept_response(kept)
+
+
+@routes.get("")
+async def search(
+    users: Here,
+    _admin: Admin,
+    page: Paged,
+    q: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
+) -> Listed[Profile]:
+    """Find people by a part of their name, number or address (admin)."""
+    bad_cursor(page, 1)
+    found = await people.search(users, q.strip(), after=_after(page.after), limit=page.read)
+    return page.of([_profile(one) for one in found], sort_values=lambda one: [one.id])
+
+
+@routes.get("/me")
+async def me(users: Here, caller: SignedIn) -> Profile:
+    """One's own profile."""
+    return _profile(await people.read(users, caller.user_id))
+
+
+@routes.patch("/me")
+async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language: CallerLanguage) -> Profile:
+    """Change one's own profile."""
+    if body.photo_file_id is not None:
+        raise FileNotUsable
+    sent = body.model_fields_set - {"photo_file_id"}
+    values: dict[str, object] = {name: getattr(body, name) for name in sorted(sent)}
+    if "locale" in values:
+        values["locale"] = body.locale or language
+    return _profile(await people.change(users, caller.user_id, values))
+
+
+@routes.get("/{user_id}")
+async def read(users: Here, user_id: UUID, _caller: SignedIn) -> PublicPerson:
+    """The public part of somebody's profile."""
+    account = await people.read(users, user_id)
+    return PublicPerson(id=account.id, name=account.name, photo=None)
+
+
+@routes.put("/me/password", status_code=204, response_class=Response)
+async def change_password(users: Here, body: PasswordChange, caller: SignedIn) -> Response:
+    """Change one's password; every other session ends."""
+    ended = await credentials.change_password(
+        users,
+        caller.user_id,
+        caller.session_id,
+        current=body.current_password,
+        new=body.new_password,
+    )
+    return _done(ended)
+
+
+@routes.post("/password-reset", status_code=204, response_class=Response)
+async def reset_password(users: Here, body: PasswordReset, once: OnceOnly) -> Response:
+    """Set a new password with a code; every session ends."""
+    ended = await credentials.reset_password(
+        users, body.phone, code=body.code, new=body.new_password, key=once.digest or str(new_id())
+    )
+    return _done(ended)
+
+
+@routes.put("/{user_id}/roles")
+async def set_roles(users: Here, user_id: UUID, body: Roles, _admin: Admin, response: Response) -> Profile:
+    """Grant or take the role ``admin``; the person's present tokens end (admin)."""
+    account, ended = await roles.set_roles(users, user_id, sorted(set(body.roles)))
+    if ended is not None:
+        response.headers[ACCESS_ENDED] = ended.model_dump_json()
+    return _profile(account)
+
+
+def _profile(account: Account) -> Profile:
+    return Profile(
+        id=account.id,
+        phone=account.phone,
+        name=account.name,
+        email=account.email,
+        locale=account.locale,
+        photo=None,
+        roles=account.roles,
+        created_at=account.created_at,
+    )
+
+
+def _profile_json(account: Account) -> dict[str, Any]:
+    return json_of(_profile(account))
+
+
+def _done(ended: AccessChanged | None) -> Response:
+    headers = None if ended is None else {ACCESS_ENDED: ended.model_dump_json()}
+    return Response(status_code=204, headers=headers)
+
+
+def _after(cursor: tuple[str, ...] | None) -> UUID | None:
+    try:
+        return None if cursor is None else UUID(cursor[0])
+    except ValueError:
+        raise invalid("cursor", "cursor", "is not a cursor of this list") from None

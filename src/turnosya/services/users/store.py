@@ -1,0 +1,152 @@
+"""The SQL of users."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, delete, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from turnosya.runtime.database import Transaction
+from turnosya.services.users.refusals import EmailTaken, PhoneTaken
+from turnosya.services.users.tables import blocks, people
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with their credentials, as stored."""
+
+    id: UUID
+    phone: str
+    name: str
+    email: str | None
+    locale: str
+    password_hash: str
+    roles: list[str]
+    created_at: datetime
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Somebody an admin blocked."""
+
+    user_id: UUID
+    reason: str
+    blocked_by: UUID
+    blocked_at: datetime
+
+
+async def add(tx: Transaction, account: Account) -> None:
+    """Stores a new account. Raises PhoneTaken or EmailTaken: the constraints decide, also between rivals."""
+    added = await tx.execute(
+        insert(people)
+        .values(
+            id=account.id,
+            phone=account.phone,
+            name=account.name,
+            email=account.email,
+            locale=account.locale,
+            password_hash=account.password_hash,
+            roles=account.roles,
+            created_at=account.created_at,
+        )
+        .on_conflict_do_nothing()
+        .returning(people.c.id)
+    )
+    if added.first() is None:
+        raise PhoneTaken if await by_phone(tx, account.phone) else EmailTaken
+
+
+async def find(tx: Transaction, user_id: UUID) -> Account | None:
+    """The account with this id."""
+    return _account((await tx.execute(_accounts().where(people.c.id == user_id))).mappings().first())
+
+
+async def by_phone(tx: Transaction, phone: str) -> Account | None:
+    """The account with this number, E.164."""
+    return _account((await tx.execute(_accounts().where(people.c.phone == phone))).mappings().first())
+
+
+async def by_email(tx: Transaction, email: str) -> Account | None:
+    """The account with this address, however its letters are cased."""
+    statement = _accounts().where(func.lower(people.c.email) == email.lower())
+    return _account((await tx.execute(statement)).mappings().first())
+
+
+async def find_many(tx: Transaction, ids: Sequence[UUID]) -> list[Account]:
+    """Those of these accounts that exist."""
+    rows = await tx.execute(_accounts().where(people.c.id.in_(ids)))
+    return [_of(row) for row in rows.mappings()]
+
+
+async def search(tx: Transaction, words: str, *, after: UUID | None, limit: int) -> list[Account]:
+    """Accounts whose name, number or address contains ``words``, newest first."""
+    statement = _accounts().order_by(people.c.id.desc()).limit(limit)
+    if words:
+        like = f"%{_literal(words)}%"
+        statement = statement.where(
+            or_(people.c.name.ilike(like), people.c.phone.like(like), people.c.email.ilike(like))
+        )
+    if after is not None:
+        statement = statement.where(people.c.id < after)
+    rows = await tx.execute(statement)
+    return [_of(row) for row in rows.mappings()]
+
+
+async def lock(tx: Transaction, user_id: UUID) -> Account | None:
+    """The account, which nobody else changes until this transaction ends."""
+    statement = _accounts().where(people.c.id == user_id).with_for_update(of=people)
+    return _account((await tx.execute(statement)).mappings().first())
+
+
+async def change(tx: Transaction, user_id: UUID, values: Mapping[str, object]) -> None:
+    """Writes these columns. Raises EmailTaken."""
+    try:
+        await tx.execute(update(people).where(people.c.id == user_id).values(**values))
+    except IntegrityError as error:
+        raise EmailTaken from error
+
+
+async def block(tx: Transaction, block: Block) -> None:
+    """Keeps a block; one that is there already gets the new reason."""
+    values = {"reason": block.reason, "blocked_by": block.blocked_by, "blocked_at": block.blocked_at}
+    await tx.execute(
+        insert(blocks)
+        .values(user_id=block.user_id, **values)
+        .on_conflict_do_update(index_elements=[blocks.c.user_id], set_=values)
+    )
+
+
+async def unblock(tx: Transaction, user_id: UUID) -> None:
+    """Forgets a block, if there is one."""
+    await tx.execute(delete(blocks).where(blocks.c.user_id == user_id))
+
+
+async def blocked(tx: Transaction) -> list[Block]:
+    """Everybody who is blocked, oldest first."""
+    rows = await tx.execute(select(blocks).order_by(blocks.c.blocked_at, blocks.c.user_id))
+    return [Block(**row) for row in rows.mappings()]
+
+
+def _accounts() -> Select[Any]:
+    is_blocked = exists().where(blocks.c.user_id == people.c.id).label("blocked")
+    return select(people, is_blocked)
+
+
+def _account(row: RowMapping | None) -> Account | None:
+    return None if row is None else _of(row)
+
+
+def _of(row: RowMapping) -> Account:
+    return Account(**row)
+
+
+def _literal(words: str) -> str:
+    """The words with what LIKE would take for a pattern made plain."""
+    return words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
