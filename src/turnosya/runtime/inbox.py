@@ -44,7 +44,7 @@ _CLAIM = text(
                 AND e.aggregate = i.aggregate AND e.sequence < i.sequence))
         ORDER BY i.due_at LIMIT :room FOR UPDATE OF i SKIP LOCKED)
       AND state = 'waiting' AND (leased_until IS NULL OR leased_until < now())
-    RETURNING event_id, hearer, body, attempts, request_id, traceparent,
+    RETURNING event_id, hearer, wire_name, body, attempts, request_id, traceparent,
               extract(epoch FROM now() - received_at) AS age_s
     """
 )
@@ -81,7 +81,11 @@ class Inbox:
         self._bus = bus
         self._name = name
         self._settings = settings
-        self._hearers: Mapping[str, Hearer] = {hearer.name: hearer for hearer in hearers}
+        # One function may hear several kinds of event: their rows are one line per aggregate then.
+        self._hearers: Mapping[tuple[str, str], Hearer] = {
+            (hearer.name, hearer.event.wire_name): hearer for hearer in hearers
+        }
+        self._names = sorted({hearer.name for hearer in hearers})
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -135,7 +139,7 @@ class Inbox:
                     {
                         "lease": lease,
                         "lease_for": timedelta(seconds=self._settings.lease_s),
-                        "hearers": list(self._hearers),
+                        "hearers": self._names,
                         "room": room,
                     },
                 )
@@ -153,7 +157,7 @@ class Inbox:
         self._wake.set()
 
     async def _handle(self, row: Any, lease: UUID) -> None:  # noqa: ANN401 - a row of _CLAIM
-        hearer = self._hearers[row.hearer]
+        hearer = self._hearers[row.hearer, row.wire_name]
         delivery = Delivery(row.event_id, row.hearer, lease)
         key = {"event_id": row.event_id, "hearer": row.hearer, "lease": lease}
         with tracing(begin_trace(row.request_id, row.traceparent)), deadline_in(self._settings.lease_s * 0.7):

@@ -1,0 +1,110 @@
+"""What both sides of a turno are told when something happens to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from turnosya.contracts.turnos import (
+    Appointment,
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentConfirmed,
+    AppointmentExpired,
+    AppointmentMissed,
+    AppointmentMoved,
+    AppointmentRequested,
+)
+from turnosya.contracts.users import GetPeople, Person
+from turnosya.services.notification import rules, store
+from turnosya.services.notification.context import NEWS, occasion
+
+if TYPE_CHECKING:
+    from turnosya.services.notification.context import Notification
+
+AppointmentEvent = (
+    AppointmentBooked
+    | AppointmentRequested
+    | AppointmentConfirmed
+    | AppointmentMoved
+    | AppointmentCancelled
+    | AppointmentExpired
+    | AppointmentCompleted
+    | AppointmentMissed
+)
+
+
+async def tell(notification: Notification, event: AppointmentEvent) -> None:
+    """Queues one delivery for the client and one for the owner, each in their own language.
+
+    One function for all events of a turno, so that one inbox line keeps them in order.
+    """
+    people = await _sides(notification, event.appointment)
+    client_name = rules.name_of_client(event.appointment, people)
+    sides = rules.told_of(event.appointment, people)
+    news = [_delivery(event, reader, contact, client_name) for reader, contact in sides]
+    async with notification.db.transaction() as tx:
+        for new in news:
+            if new is not None:
+                await store.add(tx, new)
+    notification.wake(NEWS)
+
+
+async def _sides(notification: Notification, appointment: Appointment) -> list[Person]:
+    ids = {appointment.owner_id, appointment.client_id} - {None}
+    found = await notification.bus.call(GetPeople(ids=[id_ for id_ in ids if id_ is not None]))
+    return found.people
+
+
+def _delivery(
+    event: AppointmentEvent, reader: rules.Reader, contact: rules.Contact, client_name: str
+) -> store.NewDelivery | None:
+    way = rules.route(contact)
+    if way is None:
+        return None
+    appointment = event.appointment
+    local_start = appointment.starts_at.astimezone(ZoneInfo(appointment.business_timezone))
+    return store.NewDelivery(
+        occasion=occasion(),
+        template=rules.template_of(type(event).__name__),
+        reader=reader,
+        contact=contact,
+        channel=way[0],
+        address=way[1],
+        lane=NEWS,
+        facts={
+            "name": contact.name,
+            "client_name": client_name,
+            "by": rules.doer(
+                reader, None if isinstance(event, AppointmentExpired) else event.actor_id, appointment
+            ),
+            **_facts(event),
+        },
+        data={
+            "appointment_id": str(appointment.id),
+            "business_id": str(appointment.business_id),
+            "starts_at": local_start.isoformat(),
+            "status": appointment.status,
+        },
+    )
+
+
+def _facts(event: AppointmentEvent) -> dict[str, Any]:
+    appointment = event.appointment
+    facts: dict[str, Any] = {
+        "business_name": appointment.business_name,
+        "service_name": appointment.service_name,
+        "staff_name": appointment.staff_name,
+        "address_line": appointment.address_line,
+        "price": appointment.price.model_dump() if appointment.price else None,
+        "timezone": appointment.business_timezone,
+        "when": appointment.starts_at.isoformat(),
+    }
+    if isinstance(event, AppointmentMoved):
+        facts["previous_when"] = event.previous_starts_at.isoformat()
+    elif isinstance(event, AppointmentCancelled):
+        facts["reason"] = event.reason
+    elif isinstance(event, AppointmentRequested):
+        facts["expires"] = event.expires_at.isoformat()
+    return facts

@@ -1,0 +1,76 @@
+"""One-time codes: whom they are for, and in which language; the lane of its own keeps them fast."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from turnosya.contracts.users import FindByPhone, GetPeople, Person
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import Unavailable
+from turnosya.services.notification import rules, store
+from turnosya.services.notification.context import CODES
+
+if TYPE_CHECKING:
+    from turnosya.contracts.auth import CodeRequested
+    from turnosya.services.notification.context import Notification
+
+log = structlog.get_logger()
+
+# A code is worth more early in the asker's own language than late in the account's.
+_LOOKUP_S = 2.0
+
+
+async def send(notification: Notification, event: CodeRequested) -> None:
+    """Queues the code, unless it has expired or may not be sent to this number."""
+    address = event.email if event.channel == "email" else event.phone
+    if address is None or rules.has_expired(event.expires_at, real_now=real_now()):
+        log.info(
+            "code_not_sent", challenge_id=str(event.challenge_id), why="expired" if address else "no_address"
+        )
+        return
+    person = await _owner_of(notification, event)
+    if not rules.may_send_code(event.purpose, known=person is not None):
+        log.info("code_not_sent", challenge_id=str(event.challenge_id), why="unknown_number")
+        return
+    contact = rules.Contact(
+        user_id=person.id if person else event.user_id,
+        name=person.name if person else "",
+        phone=event.phone or (person.phone if person else None),
+        email=event.email or (person.email if person else None),
+        locale=rules.language(person.locale if person else event.locale),
+    )
+    new = store.NewDelivery(
+        # Not the event's id: a code is sent once per sending, even if auth told it twice.
+        occasion=f"{event.challenge_id}/{event.send}",
+        template="code_requested",
+        reader="person",
+        contact=contact,
+        channel=event.channel,
+        address=address,
+        lane=CODES,
+        facts={"purpose": event.purpose},
+        data={"purpose": event.purpose},
+        sealed=notification.bus.encode(event).body,
+        expires_at=event.expires_at,
+    )
+    async with notification.db.transaction() as tx:
+        await store.add(tx, new)
+    notification.wake(CODES)
+
+
+async def _owner_of(notification: Notification, event: CodeRequested) -> Person | None:
+    """The account the code is for. With users away, None where the answer would only tell the language."""
+    try:
+        if event.user_id is not None:
+            found = await notification.bus.call(GetPeople(ids=[event.user_id]), timeout_s=_LOOKUP_S)
+        elif event.phone is not None:
+            found = await notification.bus.call(FindByPhone(phone=event.phone), timeout_s=_LOOKUP_S)
+        else:
+            return None
+    except Unavailable:
+        if event.purpose == "password_reset":
+            raise
+        return None
+    return found.people[0] if found.people else None

@@ -1,0 +1,54 @@
+"""What every handler of notification is given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from turnosya.runtime.bus import Bus
+from turnosya.runtime.clock import Clock
+from turnosya.runtime.database import Database, current_delivery
+from turnosya.runtime.service import Host
+from turnosya.runtime.settings import Environment
+from turnosya.services.notification import wording
+from turnosya.services.notification.rules import TEMPLATES
+from turnosya.services.notification.settings import NotificationSettings
+
+CODES, NEWS = "codes", "news"
+LANES = (CODES, NEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """The open service. ``shows`` is true in development, where messages are shown instead of sent."""
+
+    settings: NotificationSettings
+    bus: Bus
+    db: Database
+    clock: Clock
+    shows: bool
+    waiting: dict[str, asyncio.Event] = field(
+        default_factory=lambda: {lane: asyncio.Event() for lane in LANES}
+    )
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, host: Host) -> AsyncGenerator[Notification]:
+        """Refuses to start with a template missing."""
+        wording.check_templates(TEMPLATES)
+        shows = host.env is Environment.DEVELOPMENT
+        yield cls(settings=host.settings, bus=host.bus, db=host.db, clock=host.clock, shows=shows)
+
+    def wake(self, lane: str) -> None:
+        """A delivery was queued: this process need not wait for its next look."""
+        self.waiting[lane].set()
+
+
+def occasion() -> str:
+    """The id of the event that is being heard: what it brings about is brought about once."""
+    delivery = current_delivery.get()
+    if delivery is None:
+        raise RuntimeError("only an event is an occasion to tell somebody")
+    return str(delivery.event_id)

@@ -1,0 +1,119 @@
+"""Sends what is queued, a lane at a time, apart from hearing: a killed process leaves its rows to others."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from jinja2 import TemplateError
+
+from turnosya.contracts.auth import CodeRequested
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import Unavailable
+from turnosya.services.notification import rules, store, wording
+from turnosya.services.notification.context import CODES, NEWS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from turnosya.runtime.database import Transaction
+    from turnosya.services.notification.context import Notification
+
+log = structlog.get_logger()
+
+# Small enough that a lane's transaction is short, large enough that 10,000 reminders need 200 of them.
+_BATCH = 50
+_FORGET_S = 3600.0
+
+
+async def send_codes(notification: Notification) -> None:
+    """The lane of codes, for ever."""
+    await _run(notification, CODES)
+
+
+async def send_news(notification: Notification) -> None:
+    """The lane of all else, for ever."""
+    await _run(notification, NEWS)
+
+
+async def forget(notification: Notification) -> None:
+    """Deletes what ended long ago, once an hour."""
+    while True:
+        before = real_now() - timedelta(days=notification.settings.deliveries_kept_days)
+        try:
+            async with notification.db.transaction() as tx:
+                await store.forget(tx, before=before)
+        except Unavailable:
+            log.warning("forgetting_put_off")
+        await asyncio.sleep(_FORGET_S)
+
+
+async def _run(notification: Notification, lane: str) -> None:
+    wake = notification.waiting[lane]
+    while True:
+        wake.clear()
+        ended = 0
+        try:
+            ended = await send_waiting(notification, lane)
+        except Unavailable:
+            log.warning("deliveries_wait_for_database", lane=lane)
+        except Exception:
+            log.exception("deliveries_failed", lane=lane)
+        if ended == 0:
+            try:
+                await asyncio.wait_for(wake.wait(), notification.settings.notification_poll_s)
+            except TimeoutError:
+                continue
+
+
+async def send_waiting(notification: Notification, lane: str) -> int:
+    """Ends a batch of a lane's deliveries and says how many.
+
+    In development showing a message and noting it as sent are one transaction: exactly once.
+    """
+    async with notification.db.transaction() as tx:
+        waiting = await store.take_waiting(tx, lane, limit=_BATCH)
+        for delivery in waiting:
+            await _end(notification, tx, delivery)
+    return len(waiting)
+
+
+async def _end(notification: Notification, tx: Transaction, delivery: store.Delivery) -> None:
+    now = real_now()
+    if rules.has_expired(delivery.expires_at, real_now=now):
+        await store.end(tx, delivery.id, state="suppressed", reason="expired")
+        return
+    if not notification.shows:
+        # Providers are not connected yet: what was not sent is not called sent.
+        log.error(
+            "delivery_failed", delivery_id=str(delivery.id), channel=delivery.channel, why="no_provider"
+        )
+        await store.end(tx, delivery.id, state="failed", reason="no_provider")
+        return
+    try:
+        secrets = _opened(notification, delivery, now)
+        letter = wording.write(
+            delivery.template,
+            delivery.reader,
+            delivery.channel,
+            locale=delivery.locale,
+            facts={**delivery.facts, **secrets},
+        )
+    except (TemplateError, LookupError, ValueError):
+        log.exception("delivery_failed", delivery_id=str(delivery.id), template=delivery.template)
+        await store.end(tx, delivery.id, state="failed", reason="not_written")
+        return
+    data = {**delivery.data, **({"code": secrets["code"]} if secrets else {})}
+    await store.show(tx, delivery, letter, data=data, sent_at=notification.clock.now())
+    await store.end(tx, delivery.id, state="sent")
+
+
+def _opened(notification: Notification, delivery: store.Delivery, now: datetime) -> dict[str, Any]:
+    if delivery.sealed is None:
+        return {}
+    event = notification.bus.decode(CodeRequested, delivery.sealed)
+    assert isinstance(event, CodeRequested)  # noqa: S101 - decoded as such
+    return {"code": event.code, "minutes": max(1, ceil((event.expires_at - now).total_seconds() / 60))}

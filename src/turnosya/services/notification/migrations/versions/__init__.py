@@ -1,0 +1,1 @@
+"""How the tables of notification came to be, step by step."""

@@ -1,0 +1,43 @@
+"""Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
+
+from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
+from turnosya.contracts.turnos import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentConfirmed,
+    AppointmentExpired,
+    AppointmentMissed,
+    AppointmentMoved,
+    AppointmentRequested,
+)
+from turnosya.contracts.users import FindByPhone, GetPeople, UserRegistered
+from turnosya.runtime.service import Service
+from turnosya.services.notification import accounts, appointments, codes, delivery, routes
+from turnosya.services.notification.context import CODES, Notification
+from turnosya.services.notification.settings import NotificationSettings
+
+service = Service(
+    name="notification",
+    open=Notification.open,
+    settings=NotificationSettings,
+    hears=[
+        # Codes have a lane of their own: ten thousand reminders do not delay one.
+        CodeRequested.heard_by(codes.send, lane=CODES),
+        UserRegistered.heard_by(accounts.welcome),
+        SignedIn.heard_by(accounts.signed_in),
+        SessionsEnded.heard_by(accounts.sessions_ended),
+        AppointmentBooked.heard_by(appointments.tell),
+        AppointmentRequested.heard_by(appointments.tell),
+        AppointmentConfirmed.heard_by(appointments.tell),
+        AppointmentMoved.heard_by(appointments.tell),
+        AppointmentCancelled.heard_by(appointments.tell),
+        AppointmentExpired.heard_by(appointments.tell),
+        AppointmentCompleted.heard_by(appointments.tell),
+        AppointmentMissed.heard_by(appointments.tell),
+    ],
+    asks=[GetPeople, FindByPhone],
+    web=[routes.routes],
+    runs=[delivery.send_codes, delivery.send_news, delivery.forget],
+    migrations="turnosya.services.notification.migrations",
+)

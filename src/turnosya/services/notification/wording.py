@@ -1,0 +1,111 @@
+"""What a message says: the templates, filled in the reader's language and the business's local time.
+
+A template is a file for one event and one language, ``templates/es/appointment_booked.txt``. Its
+blocks are named after the reader (``client``, ``owner``, ``person``), or after reader and channel
+(``client_email``) where a channel wants other words. The first line of a block is the subject.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency, get_currency_precision
+from jinja2 import PackageLoader, StrictUndefined, Template, TemplateNotFound
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from turnosya.services.notification.rules import LOCALES, Channel, Reader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_INSTANTS = ("when", "previous_when", "expires")
+_DATE_PATTERNS = {
+    "es": "EEEE d 'de' MMMM, HH:mm",
+    "en": "EEEE, MMMM d, HH:mm",
+    "pt": "EEEE, d 'de' MMMM, HH:mm",
+}
+# Amounts as they are written where the language is mostly read: $ for pesos in Argentina, R$ in Brazil.
+_REGIONAL = {"es": "es_AR", "en": "en_US", "pt": "pt_BR"}
+
+
+class TemplatesWrong(Exception):
+    """A template is missing or has not the blocks its event needs; says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What somebody reads."""
+
+    subject: str
+    body: str
+
+
+# Sandboxed: names and notes of people are values here, and stay values even if a template is careless.
+_templates = ImmutableSandboxedEnvironment(
+    loader=PackageLoader("turnosya.services.notification", "templates"),
+    # Plain text: the page that shows it writes text nodes only.
+    autoescape=False,
+    undefined=StrictUndefined,
+    keep_trailing_newline=False,
+)
+
+
+def check_templates(wanted: Mapping[str, Iterable[Reader]]) -> None:
+    """Raises ``TemplatesWrong`` unless every event has every reader's words in every language."""
+    missing: list[str] = []
+    for event, readers in wanted.items():
+        for locale in LOCALES:
+            try:
+                blocks = _templates.get_template(f"{locale}/{event}.txt").blocks
+            except TemplateNotFound:
+                missing.append(f"{locale}/{event}.txt")
+                continue
+            missing += [f"{locale}/{event}.txt: block {reader}" for reader in readers if reader not in blocks]
+    if missing:
+        raise TemplatesWrong("Templates are missing: " + ", ".join(missing))
+
+
+def write(
+    template: str, reader: Reader, channel: Channel, *, locale: str, facts: Mapping[str, Any]
+) -> Letter:
+    """The letter about ``facts``; instants among them (ISO 8601) become local time of their ``timezone``."""
+    found = _templates.get_template(f"{locale}/{template}.txt")
+    # A name with a line break in it must not become the subject's end.
+    values = {name: " ".join(fact.split()) if isinstance(fact, str) else fact for name, fact in facts.items()}
+    text = _rendered(found, f"{reader}_{channel}", reader, {**values, **_in_words(facts, locale)})
+    subject, _, body = text.strip().partition("\n")
+    return Letter(subject.strip(), body.strip())
+
+
+def _rendered(template: Template, special: str, plain: str, values: Mapping[str, Any]) -> str:
+    block = template.blocks.get(special) or template.blocks[plain]
+    return "".join(block(template.new_context(dict(values))))
+
+
+def _in_words(facts: Mapping[str, Any], locale: str) -> dict[str, str | None]:
+    words: dict[str, str | None] = {}
+    for name in _INSTANTS:
+        if name in facts:
+            words[name] = local_time(datetime.fromisoformat(facts[name]), facts["timezone"], locale)
+    if "price" in facts:
+        price = facts["price"]
+        words["price"] = None if price is None else money(price["amount"], price["currency"], locale)
+    return words
+
+
+def local_time(instant: datetime, timezone: str, locale: str) -> str:
+    """``lunes 14 de junio, 10:00``: an instant on the wall clock of ``timezone``."""
+    return format_datetime(
+        instant.astimezone(ZoneInfo(timezone)), _DATE_PATTERNS[locale], locale=_REGIONAL[locale]
+    )
+
+
+def money(amount: int, currency: str, locale: str) -> str:
+    """``$ 15.000,00``: minor units as an amount of money."""
+    places = get_currency_precision(currency)
+    return format_currency(Decimal(amount).scaleb(-places), currency, locale=_REGIONAL[locale])
