@@ -134,8 +134,16 @@ class Child:
             raise EmbeddedError(message) from None
 
 
-async def spawn(command: Sequence[str], log_path: Path, death_signal: signal.Signals) -> Process:
-    """Start ``command`` in a session of its own (Ctrl-C does not reach it), output appended to the log."""
+async def spawn(
+    command: Sequence[str],
+    log_path: Path,
+    death_signal: signal.Signals,
+    environment: Mapping[str, str] | None = None,
+) -> Process:
+    """Start ``command`` in a session of its own (Ctrl-C does not reach it), output appended to the log.
+
+    It gets ``death_signal`` when this process dies, and knows nothing of our environment but ``PATH``.
+    """
     try:
         output = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     except OSError as error:
@@ -150,7 +158,7 @@ async def spawn(command: Sequence[str], log_path: Path, death_signal: signal.Sig
             stdout=output,
             stderr=output,
             start_new_session=True,
-            env=clean_environment(),
+            env={**clean_environment(), **(environment or {})},
         )
     finally:
         os.close(output)

@@ -95,20 +95,12 @@ class Redis:
 
     async def answers(self) -> bool:
         """Has it loaded its data, and does it know its administrator?"""
-        # Two lines of its protocol by hand: the client library retries for seconds what is only not up yet.
         try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(f"AUTH admin {self._password}\r\nPING\r\n".encode())
-            async with asyncio.timeout(5):
-                login, answer = await reader.readline(), await reader.readline()
-            writer.close()
-        except OSError:
-            return False
-        if login.startswith(b"-WRONGPASS"):
+            return await redis_answers(self._port, "admin", self._password)
+        except PermissionError as error:
             file = self._folder.path / "secrets.json"
             message = f"The password in {file} is not that of {self.path}: put back the file as it was."
-            raise EmbeddedError(message)
-        return answer == b"+PONG\r\n"  # else it is still loading its data
+            raise EmbeddedError(message) from error
 
     def _configuration(self) -> str:
         settings = {
@@ -154,6 +146,28 @@ def _installed() -> list[Path]:
     programs = [Path(program) for program in found if program]
     wheel = wheel_server()
     return [*programs, wheel] if wheel else programs
+
+
+async def redis_answers(port: int, user: str, password: str) -> bool:
+    """Does the Redis on this port take requests? ``PermissionError`` when it does not know the password.
+
+    Two lines of its protocol by hand: the client library retries for seconds what is only not up yet.
+    """
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(f"AUTH {user} {password}\r\nPING\r\n".encode())
+        async with asyncio.timeout(5):
+            login, answer = await reader.readline(), await reader.readline()
+    except (TimeoutError, ConnectionError):
+        return False
+    finally:
+        writer.close()
+    if login.startswith(b"-WRONGPASS"):
+        raise PermissionError(login.decode().strip())
+    return answer == b"+PONG\r\n"  # else it is still loading its data
 
 
 def wheel_server() -> Path | None:
