@@ -57,8 +57,11 @@ class Transport(Protocol):
     async def open(self) -> None:
         """Connects, or raises."""
 
+    async def stop_receiving(self) -> None:
+        """Takes no new requests and events; answers under way and publishing go on."""
+
     async def close(self) -> None:
-        """Stops receiving, then disconnects."""
+        """Disconnects."""
 
     async def request(self, envelope: Envelope, *, timeout_s: float) -> Envelope:
         """The answer; raises ``NobodyAnswers``, ``TimeoutError`` or ``ConnectionError``."""

@@ -30,6 +30,9 @@ class MemoryTransport:
         """Begins to carry."""
         self.healthy = True
 
+    async def stop_receiving(self) -> None:
+        """Nothing to do: what is asked within one process comes from work that is let end."""
+
     async def close(self) -> None:
         """Ends carrying; what is under way is let go."""
         self.healthy = False

@@ -102,6 +102,16 @@ async def _run(url: str, package: str, to: str) -> None:
             await connection.commit()
 
 
+async def can_open(url: str) -> bool:
+    """Whether a service's role can open its database: then there is nothing to prepare."""
+    try:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(_plain(asyncpg_url(url)), timeout=10)
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError):
+        return False
+    await connection.close()
+    return True
+
+
 async def prepare_database(admin_url: str, own_url: str) -> None:
     """Makes the role and the database that ``own_url`` names, which nobody else may open.
 

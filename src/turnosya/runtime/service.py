@@ -10,6 +10,7 @@ from typing import Any, Generic
 from uuid import UUID
 
 import structlog
+import uvicorn
 from fastapi import APIRouter
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
@@ -81,6 +82,8 @@ class Service(Generic[C]):
     web: Sequence[APIRouter] = ()
     asgi: Callable[[C], ASGIApp] | None = None
     """Instead of ``web``: an application that is no FastAPI (the gateway's)."""
+    listener: Callable[[C], uvicorn.Config] | None = None
+    """How the API's port listens where this service runs (the gateway, which must see bytes)."""
     migrations: str | None = None
     redis: bool = False
     runs: Sequence[Callable[[C], Awaitable[None]]] = ()

@@ -1,0 +1,317 @@
+"""The only file that knows all services, which of them run here, and what carries their messages."""
+
+import asyncio
+import hashlib
+import hmac
+import os
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import structlog
+import uvicorn
+from redis.exceptions import ResponseError
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from turnosya.clock_follower import follow_clock
+from turnosya.contracts.auth import GetSigningKeys
+from turnosya.embedded import Embedded, embedded_servers
+from turnosya.runtime import migrate
+from turnosya.runtime.bus import Bus, Transport
+from turnosya.runtime.clock import Clock
+from turnosya.runtime.identity import TokenVerifier
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.memory import MemoryTransport
+from turnosya.runtime.rabbit import RabbitTransport, declare_queues
+from turnosya.runtime.redis import open_redis
+from turnosya.runtime.service import Host, Part, Running, Service, open_stores
+from turnosya.runtime.serving import operations_app, plain_config
+from turnosya.runtime.settings import (
+    Environment,
+    MessagingSettings,
+    ProcessSettings,
+    SettingsWrong,
+    load,
+)
+from turnosya.services.auth.service import service as auth
+from turnosya.services.business.service import service as business
+from turnosya.services.chat.service import service as chat
+from turnosya.services.checks.service import service as checks
+from turnosya.services.files.service import service as files
+from turnosya.services.gateway.paths import PathTable
+from turnosya.services.gateway.service import service as gateway
+from turnosya.services.jobs.service import service as jobs
+from turnosya.services.notification.service import service as notification
+from turnosya.services.turnos.service import service as turnos
+from turnosya.services.users.service import service as users
+
+log = structlog.get_logger()
+
+SERVICES: Mapping[str, Service[Any]] = {
+    # Auth first, the gateway last: who opens later finds the others there.
+    service.name: service
+    for service in (auth, users, business, turnos, notification, jobs, chat, files, checks, gateway)
+}
+_FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a process finds everything: settings, secrets and the stores of each service."""
+
+    process: ProcessSettings
+    env: Environment
+    defaults: Mapping[str, str]
+    """Environment names and values that the embedded run provides."""
+    embedded: Embedded | None
+
+    @property
+    def broker_url(self) -> str | None:
+        """RabbitMQ, or None when messages stay in this process."""
+        return self.process.broker_url.get_secret_value() if self.process.broker_url else None
+
+    def messaging(self) -> MessagingSettings:
+        """How messages are made, retried and kept."""
+        return load(MessagingSettings, self.defaults)
+
+    def admin_database_url(self) -> str | None:
+        """An administrator's PostgreSQL."""
+        return _first(self.process.database_url, self.embedded.database_url if self.embedded else None)
+
+    def admin_redis_url(self) -> str | None:
+        """An administrator's Redis."""
+        return _first(self.process.redis_url, self.embedded.redis_url if self.embedded else None)
+
+    def part(self, service: Service[Any]) -> Part:
+        """The stores of one service: its own address, else one made of the administrator's."""
+        return Part(
+            database_url=self._own(service, "DATABASE", self.admin_database_url())
+            if service.migrations
+            else None,
+            redis_url=self._own(service, "REDIS", self.admin_redis_url()) if service.redis else None,
+        )
+
+    def _own(self, service: Service[Any], kind: str, admin_url: str | None) -> str | None:
+        given = os.environ.get(f"TURNOSYA_{service.name.upper()}_{kind}_URL")
+        if given or admin_url is None:
+            return given or None
+        # The same password in every process that has the same message key, and none to keep.
+        secret = self.messaging().message_key.get_secret_value().encode()
+        password = hmac.new(secret, f"{kind}:{service.name}".encode(), hashlib.sha256).hexdigest()
+        return _with_user(admin_url, f"turnosya_{service.name}", password, database=kind == "DATABASE")
+
+
+def _first(setting: Any, embedded: str | None) -> str | None:  # noqa: ANN401 - SecretStr | None
+    return setting.get_secret_value() if setting is not None else embedded
+
+
+def _with_user(url: str, name: str, password: str, *, database: bool) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    path = f"/{name}" if database else parts.path
+    return urlunsplit(parts._replace(netloc=f"{quote(name)}:{quote(password)}@{host}", path=path))
+
+
+def names_of(names: Sequence[str]) -> list[str]:
+    """The services to run: all of them when none is named. Raises ``SettingsWrong`` for an unknown one."""
+    unknown = [name for name in names if name not in SERVICES]
+    if unknown:
+        raise SettingsWrong(f"Unknown service {unknown[0]!r}; there are {', '.join(SERVICES)}.")
+    return [name for name in SERVICES if name in names] if names else list(SERVICES)
+
+
+def _environment(process: ProcessSettings) -> Environment:
+    given = any(
+        os.environ.get(name)
+        for name in ("TURNOSYA_BROKER_URL", "TURNOSYA_DATABASE_URL", "TURNOSYA_REDIS_URL")
+        + tuple(f"TURNOSYA_{name.upper()}_{kind}_URL" for name in SERVICES for kind in ("DATABASE", "REDIS"))
+    )
+    env = process.env or (Environment.PRODUCTION if given else Environment.DEVELOPMENT)
+    if process.rate_limits == "off" and env is not Environment.DEVELOPMENT:
+        raise SettingsWrong("TURNOSYA_RATE_LIMITS=off is for TURNOSYA_ENV=development only.")
+    return env
+
+
+@asynccontextmanager
+async def targeted(names: Sequence[str]) -> AsyncGenerator[Target]:
+    """Finds every store from the settings; what is not given is embedded, for a whole run only."""
+    process = load(ProcessSettings, {})
+    env = _environment(process)
+    services = [SERVICES[name] for name in names]
+    target = Target(process, env, {}, None)
+    whole = len(services) == len(SERVICES)
+    if not whole and target.broker_url is None:
+        raise SettingsWrong(
+            f"Only {', '.join(names)} would run here, and the others can only be reached over RabbitMQ:"
+            " set TURNOSYA_BROKER_URL, or run all with `turnosya serve`."
+        )
+    postgres = process.database_url is None and _lacks(services, "DATABASE")
+    redis = process.redis_url is None and _lacks(services, "REDIS")
+    if (postgres or redis) and not whole:
+        missing = next(iter(_missing(services, postgres=postgres, redis=redis)))
+        raise SettingsWrong(f"{missing} is not set; a part of the system uses no embedded server.")
+    if not postgres and not redis:
+        yield target
+        return
+    async with embedded_servers(process.data_dir, postgres=postgres, redis=redis) as embedded:
+        target = Target(process, env, embedded.secrets, embedded)
+        await migrate_all(target, services)
+        yield target
+
+
+def _missing(services: Sequence[Service[Any]], *, postgres: bool, redis: bool) -> list[str]:
+    return [
+        f"TURNOSYA_{service.name.upper()}_{kind}_URL"
+        for service in services
+        for kind, wanted in (
+            ("DATABASE", postgres and service.migrations),
+            ("REDIS", redis and service.redis),
+        )
+        if wanted and not os.environ.get(f"TURNOSYA_{service.name.upper()}_{kind}_URL")
+    ]
+
+
+def _lacks(services: Sequence[Service[Any]], kind: str) -> bool:
+    return bool(_missing(services, postgres=kind == "DATABASE", redis=kind == "REDIS"))
+
+
+def queues() -> dict[str, frozenset[str]]:
+    """Every durable queue of the whole system and the events it must get."""
+    return {queue: names for service in SERVICES.values() for queue, names in service.queues().items()}
+
+
+async def migrate_all(target: Target, services: Sequence[Service[Any]]) -> list[str]:
+    """Makes or updates roles, databases, tables, Redis users and queues; says what could not be saved."""
+    notes: list[str] = []
+    admin_database, admin_redis = target.admin_database_url(), target.admin_redis_url()
+
+    async def database_of(service: Service[Any]) -> None:
+        url = target.part(service).database_url
+        if service.migrations is not None and url is not None:
+            if admin_database is not None and not await migrate.can_open(url):
+                await migrate.prepare_database(admin_database, url)
+            await migrate.upgrade(url, service.migrations)
+
+    await asyncio.gather(*(database_of(service) for service in services))
+    if admin_redis is not None:
+        notes += await _redis_users(target, services, admin_redis)
+    if target.broker_url is not None:
+        await declare_queues(target.broker_url, queues())
+    return notes
+
+
+async def _redis_users(target: Target, services: Sequence[Service[Any]], admin_url: str) -> list[str]:
+    client = open_redis(admin_url)
+    try:
+        rules = [
+            migrate.redis_user_rule(service.name, url)
+            for service in services
+            if service.redis and (url := target.part(service).redis_url) is not None
+        ]
+        for rule in rules:
+            await client.execute_command("ACL", *rule)
+        try:
+            await client.execute_command("ACL", "SAVE")
+        except ResponseError:
+            return [
+                "Redis has no aclfile: give it these users yourself, or they are gone with its next start."
+            ]
+    finally:
+        await client.aclose()
+    return []
+
+
+@dataclass(slots=True)
+class Process:
+    """The services that run here, opened."""
+
+    target: Target
+    running: Mapping[str, Running[Any]]
+    transport: Transport
+    clock: Clock
+
+    async def ready(self) -> bool:
+        """Whether every service of this process can serve."""
+        return all(await asyncio.gather(*(one.ready() for one in self.running.values())))
+
+    def listener(self) -> uvicorn.Config:
+        """How the API's port listens: the gateway's own way where it runs, else the services by path."""
+        for one in self.running.values():
+            if one.service.listener is not None:
+                return one.service.listener(one.context)
+        apps = {name: one.app for name, one in self.running.items() if one.app is not None}
+        if len(apps) == 1:
+            return plain_config(next(iter(apps.values())))
+        return plain_config(_ByPath(apps, operations_app(self.ready)))
+
+
+class _ByPath:
+    """Several services behind one port: the gateway says for which one it asks, others by path."""
+
+    def __init__(self, apps: Mapping[str, ASGIApp], health: ASGIApp) -> None:
+        self._apps = apps
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        named = dict(scope.get("headers", ())).get(b"x-internal-service", b"").decode("latin-1")
+        name = named or _PATHS.find(scope.get("raw_path", b"/")) or ""
+        await self._apps.get(name, self._health)(scope, receive, send)
+
+
+_PATHS = PathTable(development=True)
+
+
+@asynccontextmanager
+async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process]:
+    """Opens the named services in order and closes them in reverse, running work ended first."""
+    messaging = target.messaging()
+    transport: Transport = (
+        MemoryTransport(queues())
+        if target.broker_url is None
+        else RabbitTransport(target.broker_url, queues())
+    )
+    clock, process_id = Clock(), new_id()
+    bus = Bus(
+        transport,
+        source="process",
+        message_key=messaging.message_key.get_secret_value(),
+        call_timeout_s=messaging.call_timeout_s,
+    )
+
+    async def signing_keys() -> list[dict[str, str]]:
+        return (await bus.call(GetSigningKeys())).keys
+
+    tokens = TokenVerifier(signing_keys)
+    running: dict[str, Running[Any]] = {}
+    neighbours: dict[str, ASGIApp] = {}
+    async with AsyncExitStack() as stack:
+        await transport.open()
+        stack.push_async_callback(transport.close)
+        for name in names:
+            service = SERVICES[name]
+            own_bus = bus.named(name)
+            db, redis = open_stores(
+                service, target.part(service), bus=own_bus, messaging=messaging, stack=stack
+            )
+            host = Host(
+                load(service.settings, target.defaults), target.process, target.env, own_bus, clock, tokens,
+                process_id, neighbours, db, redis,
+            )  # fmt: skip
+            running[name] = Running(service, host, messaging)
+            stack.push_async_callback(running[name].stop, target.process.stop_within_s)
+            await running[name].start()
+            app = running[name].app
+            if app is not None:
+                neighbours[name] = app
+        if target.env is Environment.DEVELOPMENT and _FOLLOW_THE_CLOCK.intersection(names):
+            follower = asyncio.create_task(follow_clock(bus, clock, process_id))
+            stack.callback(follower.cancel)
+        process = Process(target, running, transport, clock)
+        try:
+            yield process
+        finally:
+            for one in running.values():
+                one.stop_being_ready()
+            await transport.stop_receiving()

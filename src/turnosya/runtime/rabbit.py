@@ -1,0 +1,358 @@
+"""Messages between processes over RabbitMQ (AMQP 0-9-1) with aio-pika.
+
+Requests: a classic auto-delete queue per wire name, ``mandatory``, direct reply-to; acknowledged on
+receipt. Events: one durable quorum queue per hearing service and lane, single active consumer, which
+only stores; published with a confirm and ``mandatory``. We reconnect ourselves, so that what is
+declared and consumed after the broker came back is the same few lines as at the start.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import structlog
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    DeliveryMode,
+)
+from aio_pika.exceptions import AMQPError, DeliveryError
+
+from turnosya.runtime.bus import TIMEOUT_MS, Envelope, NobodyAnswers, Undelivered
+
+log = structlog.get_logger()
+
+Handler = Callable[[Envelope], Awaitable[Envelope]]
+Receiver = Callable[[Envelope], Awaitable[None]]
+
+_EVENTS = "events"
+_REPLY_TO = "amq.rabbitmq.reply-to"
+# Requests in work at once in a process; more wait in the broker, where another copy can take them.
+_PREFETCH_REQUESTS = 64
+# Stored one after the other, to keep their order; the rest is read ahead.
+_PREFETCH_EVENTS = 100
+_PUBLISH_TIMEOUT_S = 10.0
+_STORE_AGAIN_S = 0.5
+_LOST = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
+
+
+class RabbitTransport:
+    """Carries envelopes through a broker. ``queues`` names every durable queue of the whole system."""
+
+    def __init__(self, url: str, queues: Mapping[str, frozenset[str]], *, reconnect_s: float = 1.0) -> None:
+        self._url = url
+        self._queues = queues
+        self._reconnect_s = reconnect_s
+        self._heard_somewhere = frozenset(name for names in queues.values() for name in names)
+        self._answers: dict[str, Handler] = {}
+        self._stores: dict[str, Receiver] = {}
+        self._copies: dict[str, list[Receiver]] = {}
+        self._session: _Session | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._receiving = True
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the broker is connected and everything is declared."""
+        return self._session is not None and self._session.up
+
+    async def open(self) -> None:
+        """Connects, or raises ``ConnectionError``; from then on reconnects by itself."""
+        self._session = await self._connect()
+        self._supervisor = asyncio.create_task(self._supervise())
+
+    async def _connect(self) -> "_Session":
+        session = _Session()
+        try:
+            await session.open(self._url, self._queues)
+            if self._receiving:
+                for wire_name, handler in self._answers.items():
+                    await session.answer(wire_name, handler)
+                for queue, store in self._stores.items():
+                    await session.hear(queue, store)
+                for wire_name, receivers in self._copies.items():
+                    await session.hear_every_copy(wire_name, receivers)
+        except _LOST as error:
+            await session.close()
+            raise ConnectionError(f"RabbitMQ: {type(error).__name__}") from error
+        return session
+
+    async def _supervise(self) -> None:
+        while True:
+            assert self._session is not None  # noqa: S101 - opened before
+            await self._session.lost.wait()
+            log.warning("broker_lost")
+            await self._session.close()
+            while True:
+                try:
+                    self._session = await self._connect()
+                    break
+                except ConnectionError as error:
+                    log.info("broker_still_away", why=str(error))
+                    await asyncio.sleep(self._reconnect_s)
+            log.info("broker_back")
+
+    async def stop_receiving(self) -> None:
+        """Takes no new requests and events; answers and publishing go on."""
+        self._receiving = False
+        if self._session is not None:
+            await self._session.stop_receiving()
+
+    async def close(self) -> None:
+        """Disconnects; what is not acknowledged goes to another copy."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+        if self._session is not None:
+            await self._session.close()
+
+    def _live(self) -> "_Session":
+        if self._session is None or not self._session.up:
+            raise ConnectionError("RabbitMQ is away")
+        return self._session
+
+    async def request(self, envelope: Envelope, *, timeout_s: float) -> Envelope:
+        """The answer of one of the copies that consume this request's queue."""
+        return await self._live().request(envelope, timeout_s)
+
+    async def answer(self, wire_name: str, handler: Handler) -> None:
+        """Answers requests with this wire name, sharing them with other copies."""
+        self._answers[wire_name] = handler
+        await self._live().answer(wire_name, handler)
+
+    async def publish(self, envelope: Envelope) -> None:
+        """Returns when the broker has put the event into every queue that must have it."""
+        try:
+            await self._live().publish(envelope, mandatory=envelope.wire_name in self._heard_somewhere)
+        except _LOST as error:
+            raise Undelivered(f"{envelope.wire_name}: {type(error).__name__}") from error
+
+    async def hear(self, queue: str, store: Receiver) -> None:
+        """Stores each event of the queue, in order; unstored ones stay in the broker."""
+        self._stores[queue] = store
+        await self._live().hear(queue, store)
+
+    async def hear_every_copy(self, wire_name: str, handler: Receiver) -> None:
+        """Hands such events to ``handler`` while we are connected."""
+        first = wire_name not in self._copies
+        self._copies.setdefault(wire_name, []).append(handler)
+        if first:
+            await self._live().hear_every_copy(wire_name, self._copies[wire_name])
+
+
+class _Session:
+    """One connection, from connecting to losing it."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self.up = False
+        self._connection: AbstractConnection | None = None
+        self._waiting: dict[str, asyncio.Future[Envelope]] = {}
+        self._consumers: list[tuple[AbstractQueue, str]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def open(self, url: str, queues: Mapping[str, frozenset[str]]) -> None:
+        """Connects and declares every queue of the system."""
+        connection = await aio_pika.connect(url, timeout=10)
+        self._connection = connection
+        connection.close_callbacks.add(self._on_lost)
+        self._asking = await connection.channel(publisher_confirms=False)
+        self._telling = await connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._answering = await connection.channel(publisher_confirms=False)
+        self._hearing = await connection.channel(publisher_confirms=False)
+        for channel in (self._asking, self._telling, self._answering, self._hearing):
+            # A channel that the broker closes alone (a queue declared otherwise) is as lost as all.
+            channel.close_callbacks.add(self._on_lost)
+        await self._answering.set_qos(prefetch_count=_PREFETCH_REQUESTS)
+        await self._hearing.set_qos(prefetch_count=_PREFETCH_EVENTS)
+        self._asking.return_callbacks.add(self._on_returned)
+        replies = await self._asking.get_queue(_REPLY_TO, ensure=False)
+        await replies.consume(self._on_reply, no_ack=True)
+        self._exchange = await declare(self._telling, queues, major=_major(connection))
+        self._copy_queue: AbstractQueue | None = None
+        self._copy_receivers: dict[str, list[Receiver]] = {}
+        self.up = True
+
+    def _on_lost(self, *_: object) -> None:
+        self.up = False
+        self.lost.set()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ConnectionError("RabbitMQ went away"))
+
+    async def stop_receiving(self) -> None:
+        with contextlib.suppress(*_LOST):
+            for queue, tag in self._consumers:
+                await queue.cancel(tag)
+
+    async def close(self) -> None:
+        self.up = False
+        for task in self._tasks:
+            task.cancel()
+        if self._connection is not None:
+            with contextlib.suppress(*_LOST):
+                await self._connection.close()
+
+    # --- requests ---
+
+    async def request(self, envelope: Envelope, timeout_s: float) -> Envelope:
+        correlation_id = uuid4().hex
+        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation_id] = future
+        message = _message(
+            envelope,
+            correlation_id=correlation_id,
+            reply_to=_REPLY_TO,
+            expiration=timedelta(seconds=timeout_s),
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._asking.default_exchange.publish(
+                    message, routing_key=_request_queue(envelope.wire_name), mandatory=True
+                )
+                return await future
+        except (AMQPError, RuntimeError) as error:
+            raise ConnectionError(type(error).__name__) from error
+        finally:
+            del self._waiting[correlation_id]
+
+    async def _on_reply(self, message: AbstractIncomingMessage) -> None:
+        future = self._waiting.get(message.correlation_id or "")
+        if future is not None and not future.done():
+            future.set_result(_envelope(message))
+
+    def _on_returned(self, _: object, message: AbstractIncomingMessage) -> None:
+        future = self._waiting.get(message.correlation_id or "")
+        if future is not None and not future.done():
+            future.set_exception(NobodyAnswers(message.type or ""))
+
+    async def answer(self, wire_name: str, handler: Handler) -> None:
+        queue = await self._answering.declare_queue(_request_queue(wire_name), durable=True, auto_delete=True)
+
+        async def receive(message: AbstractIncomingMessage) -> None:
+            await message.ack()
+            self._start(self._reply(message, handler))
+
+        self._consumers.append((queue, await queue.consume(receive)))
+
+    async def _reply(self, message: AbstractIncomingMessage, handler: Handler) -> None:
+        answer = await handler(_envelope(message))
+        if not message.reply_to:
+            return
+        try:
+            await self._answering.default_exchange.publish(
+                _message(answer, correlation_id=message.correlation_id), routing_key=message.reply_to
+            )
+        except _LOST as error:
+            # The caller's deadline passes; it asks again if it wants to.
+            log.warning("answer_lost", request=message.type, why=type(error).__name__)
+
+    # --- events ---
+
+    async def publish(self, envelope: Envelope, *, mandatory: bool) -> None:
+        try:
+            await self._exchange.publish(
+                _message(envelope, delivery_mode=DeliveryMode.PERSISTENT),
+                routing_key=envelope.wire_name,
+                mandatory=mandatory,
+                timeout=_PUBLISH_TIMEOUT_S,
+            )
+        except DeliveryError as error:
+            raise ConnectionError("returned or refused by the broker") from error
+
+    async def hear(self, queue_name: str, store: Receiver) -> None:
+        queue = await self._hearing.get_queue(queue_name)
+        received: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+        self._start(_store_in_order(received, store))
+        self._consumers.append((queue, await queue.consume(received.put)))
+
+    async def hear_every_copy(self, wire_name: str, receivers: list[Receiver]) -> None:
+        if self._copy_queue is None:
+            self._copy_queue = await self._hearing.declare_queue(exclusive=True, auto_delete=True)
+            self._copy_receivers = {}
+            tag = await self._copy_queue.consume(self._on_copy, no_ack=True)
+            self._consumers.append((self._copy_queue, tag))
+        self._copy_receivers[wire_name] = receivers
+        await self._copy_queue.bind(_EVENTS, wire_name)
+
+    async def _on_copy(self, message: AbstractIncomingMessage) -> None:
+        for receiver in self._copy_receivers.get(message.type or "", ()):
+            await receiver(_envelope(message))
+
+    def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _store_in_order(received: "asyncio.Queue[AbstractIncomingMessage]", store: Receiver) -> None:
+    while True:
+        message = await received.get()
+        envelope = _envelope(message)
+        while True:
+            try:
+                await store(envelope)
+                break
+            except Exception:
+                # Not handed back to the broker, which would only hand it to us again at once.
+                log.exception("event_not_stored", event_name=envelope.wire_name)
+                await asyncio.sleep(_STORE_AGAIN_S)
+        try:
+            await message.ack()
+        except _LOST:
+            # It comes again and the inbox knows it already.
+            return
+
+
+async def declare(
+    channel: AbstractChannel, queues: Mapping[str, frozenset[str]], *, major: int
+) -> AbstractExchange:
+    """Declares the exchange, and every durable queue with what it must get. Safe to repeat."""
+    exchange = await channel.declare_exchange(_EVENTS, aio_pika.ExchangeType.TOPIC, durable=True)
+    arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-single-active-consumer": True}
+    if major >= 4:  # noqa: PLR2004 - RabbitMQ 4 drops a message after 20 deliveries unless told otherwise
+        arguments["x-delivery-limit"] = -1
+    for name, wire_names in queues.items():
+        queue = await channel.declare_queue(name, durable=True, arguments=arguments)
+        for wire_name in sorted(wire_names):
+            await queue.bind(exchange, wire_name)
+    return exchange
+
+
+async def declare_queues(url: str, queues: Mapping[str, frozenset[str]]) -> None:
+    """What `turnosya migrate` does at the broker."""
+    connection = await aio_pika.connect(url, timeout=10)
+    async with connection:
+        await declare(await connection.channel(), queues, major=_major(connection))
+
+
+def _major(connection: AbstractConnection) -> int:
+    transport = connection.transport
+    properties: Any = getattr(getattr(transport, "connection", None), "server_properties", {})
+    version = properties.get("version", b"3") if isinstance(properties, dict) else b"3"  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    text = version.decode() if isinstance(version, bytes) else str(version)  # pyright: ignore[reportUnknownArgumentType]
+    return int(text.partition(".")[0])
+
+
+def _request_queue(wire_name: str) -> str:
+    return f"requests.{wire_name}"
+
+
+def _message(envelope: Envelope, **properties: Any) -> aio_pika.Message:  # noqa: ANN401 - properties of AMQP
+    return aio_pika.Message(
+        envelope.body, headers=dict(envelope.headers), type=envelope.wire_name, **properties
+    )
+
+
+def _envelope(message: AbstractIncomingMessage) -> Envelope:
+    headers = {
+        name: value if isinstance(value, str) else str(value) for name, value in message.headers.items()
+    }
+    headers.setdefault(TIMEOUT_MS, "5000")
+    return Envelope(message.type or "", message.body, headers)

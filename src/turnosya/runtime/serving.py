@@ -1,0 +1,100 @@
+"""How a process listens: the API's port and the operations port, on sockets bound before anything else."""
+
+import asyncio
+import contextlib
+import errno
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+_BACKLOG = 2048
+_START_S = 10.0
+
+
+class CannotListen(Exception):
+    """The port is taken or not ours to take; the text says what to do."""
+
+
+def bind(host: str, port: int, *, setting: str) -> socket.socket:
+    """A listening socket; raises ``CannotListen`` with a sentence for the person who started us."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((host, port))
+        found.listen(_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"Port {port} on {host} is in use: stop the program that uses it, or set {setting} to another port."
+        else:
+            text = f"Cannot listen on {host}:{port} ({error.strerror}): set {setting} or TURNOSYA_HOST."
+        raise CannotListen(text) from None
+    found.setblocking(False)
+    return found
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        # The process stops in an order of its own; uvicorn must not take the signals.
+        yield
+
+
+def plain_config(app: ASGIApp) -> uvicorn.Config:
+    """For ports that only our own gateway and operators reach."""
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+    )
+
+
+@asynccontextmanager
+async def listening(
+    config: uvicorn.Config, found: socket.socket, *, stop_within_s: float
+) -> AsyncGenerator[None]:
+    """Serves on a bound socket; at the end takes no new request and lets running ones end."""
+    config.timeout_graceful_shutdown = max(1, int(stop_within_s))
+    server = _Server(config)
+    running = asyncio.create_task(server.serve(sockets=[found]))
+    try:
+        async with asyncio.timeout(_START_S):
+            while not server.started and not running.done():
+                await asyncio.sleep(0.005)
+        yield
+    finally:
+        server.should_exit = True
+        await running
+
+
+def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
+    """Health and metrics of the whole process; never reached through the gateway."""
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        if await ready():
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "not ready"}, 503, headers={"Retry-After": "2"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    )
