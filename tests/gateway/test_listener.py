@@ -10,8 +10,6 @@ from tests.gateway.wire import body_of, echo, line, listening, ask
 
 from turnosya.services.gateway.doorway import WireLimits
 
-pytestmark = pytest.mark.asyncio
-
 HOST = b"Host: api.test\r\n"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from turnosya.runtime.telemetry import new_request_id, well_formed_request_id
 from turnosya.services.gateway import rules
 from turnosya.services.gateway.rules import Headers, Network
 
@@ -29,7 +30,6 @@ _INWARDS = frozenset(
         b"last-event-id",
         b"origin",
         b"range",
-        b"traceparent",
         b"tracestate",
         b"user-agent",
         b"x-hub-signature-256",
@@ -76,8 +76,7 @@ _NOTHING_LOADS = (b"content-security-policy", b"default-src 'none'; frame-ancest
 # The pages of the development mode are the only HTML that a service answers.
 _OWN_PAGES = (
     b"content-security-policy",
-    b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    b"img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'",
+    b"default-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; frame-ancestors 'none'",
 )
 _EXPOSED = b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
@@ -107,6 +106,13 @@ def origin_of(headers: Headers, *, peer: str, scheme: str, proxies: Sequence[Net
         proto if proto in {"http", "https"} else scheme,
         rules.value_of(headers, b"x-forwarded-host") or host,
     )
+
+
+def request_id_of(headers: Headers) -> str:
+    """The caller's ``X-Request-Id`` if it is well formed and given once, else a new one."""
+    given = [value for name, value in headers if name == b"x-request-id"]
+    kept = well_formed_request_id(given[0].decode("latin-1")) if len(given) == 1 else None
+    return kept or new_request_id()
 
 
 def without_hop_fields(headers: Headers) -> list[tuple[bytes, bytes]]:
@@ -158,7 +164,7 @@ class Outwards:
             passed.append(_HSTS)
         if self.cors_origins:
             passed.append((b"vary", b"Origin"))
-            if origin in self.cors_origins and origin is not None:
+            if origin is not None and origin in self.cors_origins:
                 passed.append((b"access-control-allow-origin", origin))
                 passed.append((b"access-control-expose-headers", _EXPOSED))
         return passed

@@ -7,7 +7,6 @@ hold, and a problem document in answer to a broken frame. Read together with
 """
 
 import asyncio
-import uuid
 from collections import Counter
 from enum import Enum, auto
 from http import HTTPStatus
@@ -21,12 +20,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 
-from turnosya.services.gateway import problems, rules
+from turnosya.runtime.messages import ServiceError
+from turnosya.runtime.problems import MalformedRequest, PayloadTooLarge
+from turnosya.services.gateway import hygiene, problems, rules
 from turnosya.services.gateway.doorway import Doorway
 from turnosya.services.gateway.paths import is_upload
-from turnosya.services.gateway.problems import Refusal, Refused
+from turnosya.services.gateway.problems import HeadersTooLarge, RateLimited, RequestTimeout, UriTooLong
 
-log = structlog.stdlib.get_logger()
+log = structlog.get_logger()
 
 # The parser refuses a repeated Content-Length and both framings at once; the rest is counted here.
 _ONLY_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
@@ -76,7 +77,7 @@ class SocketListener(WebSocketsSansIOProtocol):
 
 
 class Listener(HttpToolsProtocol):
-    """One connection. The parser's callbacks raise ``Refused``; ``data_received`` answers it and closes."""
+    """One connection. The parser's callbacks raise ``ServiceError``, answered before it is closed."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class Listener(HttpToolsProtocol):
         self.timeout_keep_alive = self.limits.idle_s  # type: ignore[assignment]  # declared int, used as float
         self.phase = Phase.BETWEEN
         self.timer: asyncio.TimerHandle | None = None
-        self.refusal: Refusal | None = None
+        self.refusal: ServiceError | None = None
         self.deaf = False
         self.heads_begun = 0
         self.unparsed_bytes = 0
@@ -100,6 +101,8 @@ class Listener(HttpToolsProtocol):
         self.body_bytes = 0
         self.body_elapsed_s = 0.0
         self.url = b""
+        assert self.parser is not None  # noqa: S101 - until the connection is lost
+        self.frames = self.parser
 
     # --- connection
 
@@ -107,7 +110,7 @@ class Listener(HttpToolsProtocol):
         """Counts it, refuses one too many, and starts the idle clock."""
         super().connection_made(transport)
         if self.client is not None and not self.doorway.enter(self.client[0]):
-            self._answer(problems.RATE_LIMITED)
+            self._answer(RateLimited())
             return
         self.timeout_keep_alive_task = self.loop.call_later(
             self.limits.idle_s, self.timeout_keep_alive_handler
@@ -120,6 +123,8 @@ class Listener(HttpToolsProtocol):
         if self.client is not None:
             self.doorway.leave(self.client[0])
         super().connection_lost(exc)
+        # The parser holds this object and this object the parser: uvicorn breaks the ring, and so do we.
+        del self.frames
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; what it or a rule refuses is answered and the connection closed."""
@@ -127,12 +132,12 @@ class Listener(HttpToolsProtocol):
             return
         phase_before, heads_before = self.phase, self.heads_begun
         try:
-            self.parser.feed_data(data)
+            self.frames.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._upgrade()
         except httptools.HttpParserError as error:
             cause = error.__context__
-            self._refuse(cause.refusal if isinstance(cause, Refused) else problems.MALFORMED_REQUEST)
+            self._refuse(cause if isinstance(cause, ServiceError) else MalformedRequest())
         else:
             # Behind the body of an earlier request one can't tell where in these bytes the head began.
             heads_begun = self.heads_begun - heads_before
@@ -165,7 +170,7 @@ class Listener(HttpToolsProtocol):
         """Part of the target."""
         super().on_url(url)
         if len(self.url) > self.limits.target_bytes:
-            raise Refused(problems.URI_TOO_LONG)
+            raise UriTooLong
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One whole field, of the head or (dropped: nobody reads them) of a chunked body's trailer."""
@@ -173,11 +178,11 @@ class Listener(HttpToolsProtocol):
         name = name.lower()
         self.seen[name] += 1
         if self.head_bytes > self.limits.header_bytes or self.seen.total() > self.limits.header_fields:
-            raise Refused(problems.HEADERS_TOO_LARGE)
+            raise HeadersTooLarge
         if self.phase is Phase.BODY:
             return
         if b"_" in name or (name in _ONLY_ONCE and self.seen[name] > 1):
-            raise Refused(problems.MALFORMED_REQUEST)
+            raise MalformedRequest
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -191,23 +196,23 @@ class Listener(HttpToolsProtocol):
         if (
             not rules.is_one_reading(self.url)
             or self.seen[b"host"] != 1
-            or self.parser.get_http_version() not in ("1.0", "1.1")
+            or self.frames.get_http_version() not in ("1.0", "1.1")
         ):
-            raise Refused(problems.MALFORMED_REQUEST)
+            raise MalformedRequest
         coding = rules.value_of(self.headers, b"transfer-encoding")
-        if coding is not None and (coding.lower() != b"chunked" or self.parser.get_http_version() == "1.0"):
-            raise Refused(problems.MALFORMED_REQUEST)
+        if coding is not None and (coding.lower() != b"chunked" or self.frames.get_http_version() == "1.0"):
+            raise MalformedRequest
         announced = rules.value_of(self.headers, b"content-length")
         if announced is not None and int(announced) > self._body_limit():
-            raise Refused(problems.PAYLOAD_TOO_LARGE)
-        if self.parser.should_upgrade() and self._should_upgrade() and self._is_answering():
-            raise Refused(problems.MALFORMED_REQUEST)
+            raise PayloadTooLarge
+        if self.frames.should_upgrade() and self._should_upgrade() and self._is_answering():
+            raise MalformedRequest
 
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
         self.body_bytes += len(body)
         if self.body_bytes > self._body_limit():
-            raise Refused(problems.PAYLOAD_TOO_LARGE)
+            raise PayloadTooLarge
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -223,7 +228,7 @@ class Listener(HttpToolsProtocol):
             return
         # An upgrade that we don't offer is ignored (RFC 9110 §7.8), but the parser stops behind it.
         self.deaf = True
-        if self.cycle is not None:
+        if self._is_answering():
             self.cycle.keep_alive = False
 
     # --- clocks
@@ -232,7 +237,7 @@ class Listener(HttpToolsProtocol):
         if self.phase is Phase.HEAD:
             # The parser hands a field over once it is whole; an endless one is noticed here.
             if self.unparsed_bytes > self.limits.header_bytes + self.limits.target_bytes:
-                self._refuse(problems.HEADERS_TOO_LARGE)
+                self._refuse(HeadersTooLarge())
             elif self.timer is None:
                 self.timer = self.loop.call_later(self.limits.header_s, self._head_is_late)
         elif self.phase is Phase.BODY and self.timer is None:
@@ -243,7 +248,7 @@ class Listener(HttpToolsProtocol):
         if self.flow.read_paused:
             self._watch_the_clock()
         else:
-            self._refuse(problems.REQUEST_TIMEOUT)
+            self._refuse(RequestTimeout())
 
     def _judge_body(self) -> None:
         self.timer = None
@@ -254,7 +259,7 @@ class Listener(HttpToolsProtocol):
         due_bytes = self.body_elapsed_s * self.limits.body_bytes_per_s
         is_slow = self.body_elapsed_s >= self.limits.body_grace_s and self.body_bytes < due_bytes
         if is_slow or self.body_elapsed_s >= limit_s:
-            self._refuse(problems.REQUEST_TIMEOUT)
+            self._refuse(RequestTimeout())
         else:
             self._watch_the_clock()
 
@@ -269,9 +274,9 @@ class Listener(HttpToolsProtocol):
         return self.limits.upload_bytes if is_upload(self.url) else self.limits.body_bytes
 
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        return bool(self.cycle) and not self.cycle.response_complete
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: ServiceError) -> None:
         """Answers after the requests before it, and never into the middle of an answer."""
         self._stop_timer()
         self.deaf = True
@@ -296,28 +301,24 @@ class Listener(HttpToolsProtocol):
             return
         self._answer(refusal)
 
-    def _answer(self, refusal: Refusal) -> None:
+    def _answer(self, refusal: ServiceError) -> None:
         """Writes a problem document, then lets the client read it before the connection is cut."""
         self._stop_timer()
         self._unset_keepalive_if_required()
         self.deaf = True
         headers: rules.Headers = self.headers or ()
-        request_id = rules.well_formed_request_id(headers) or uuid.uuid4().hex
-        body = problems.document(refusal, request_id=request_id, language=rules.language_of(headers))
-        upstream = [
-            (b"content-type", b"application/problem+json"),
-            (b"content-length", b"%d" % len(body)),
-            *refusal.headers,
-        ]
+        request_id = hygiene.request_id_of(headers)
+        code, problem, body = problems.rendered(refusal, request_id=request_id, headers=headers)
+        upstream = [*problem, (b"content-length", b"%d" % len(body))]
         origin = rules.value_of(headers, b"origin")
         fields = [
             *self.server_state.default_headers,
             *self.doorway.outwards.fields(upstream, request_id=request_id, origin=origin),
             (b"connection", b"close"),
         ]
-        status = b"HTTP/1.1 %d %s\r\n" % (refusal.status, HTTPStatus(refusal.status).phrase.encode("ascii"))
+        status = b"HTTP/1.1 %d %s\r\n" % (code, HTTPStatus(code).phrase.encode("ascii"))
         lines = b"".join(b"%s: %s\r\n" % pair for pair in fields)
-        is_head = self.phase is not Phase.BETWEEN and self.parser.get_method() == b"HEAD"
+        is_head = self.phase is not Phase.BETWEEN and self.frames.get_method() == b"HEAD"
         self.transport.write(status + lines + b"\r\n" + (b"" if is_head else body))
         log.info("frame_refused", code=refusal.code, request_id=request_id)
         self.flow.resume_reading()

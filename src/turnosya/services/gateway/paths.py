@@ -37,10 +37,10 @@ class PathTable:
 
     def find(self, raw_path: bytes) -> str | None:
         """Matched on the bytes that are handed on, so that both read the same path."""
-        parts = raw_path.split(b"/", 3)
-        if len(parts) > 2 and parts[1] == b"v1" and parts[2] in _NOUNS:
-            return _NOUNS[parts[2]]
-        if parts[1] == b"socket.io":
+        _, first, *rest = raw_path.split(b"/", 3)
+        if first == b"v1" and rest and rest[0] in _NOUNS:
+            return _NOUNS[rest[0]]
+        if first == b"socket.io":
             return "chat"
         if raw_path in _OWN or raw_path.startswith(b"/docs/"):
             return OWN

@@ -13,9 +13,6 @@ _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 # What a service could read otherwise than we did: encoded separators, dots, percent signs and NUL,
 # parameters, backslashes, empty and dot segments.
 _TWO_READINGS = re.compile(rb"%(?:2[ef5]|5c|00)|[;\\]|//|/\.\.?(?:/|\Z)", re.IGNORECASE)
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{1,128}")
-_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?")
-LANGUAGES = ("es", "en", "pt")
 
 
 def is_one_reading(target: bytes) -> bool:
@@ -31,30 +28,6 @@ def value_of(headers: Headers, name: bytes) -> bytes | None:
         if field == name:
             return value
     return None
-
-
-def well_formed_request_id(headers: Headers) -> str | None:
-    """The caller's ``X-Request-Id``: 1 to 128 of ``A-Z a-z 0-9 . _ -``, given once."""
-    given = [value for name, value in headers if name == b"x-request-id"]
-    if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]):
-        return given[0].decode("ascii")
-    return None
-
-
-def language_of(headers: Headers) -> str:
-    """The best of es, en and pt by ``Accept-Language`` (RFC 9110 §12.5.4); es if none is wanted."""
-    accepted = value_of(headers, b"accept-language")
-    if accepted is None:
-        return "es"
-    best, best_quality = "es", 0.0
-    for part in accepted[:256].decode("latin-1").split(","):
-        match = _LANGUAGE.fullmatch(part)
-        if match is None:
-            continue
-        language, quality = match[1].lower(), float(match[2] or 1)
-        if language in LANGUAGES and quality > best_quality:
-            best, best_quality = language, quality
-    return best
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:

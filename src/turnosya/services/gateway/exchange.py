@@ -1,0 +1,158 @@
+"""One request on its way through the front door, and the answer on its way back."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from turnosya.runtime.messages import Forbidden, ServiceError, TimedOut
+from turnosya.services.gateway import hygiene, problems, rules
+from turnosya.services.gateway.rules import Headers
+
+log = structlog.get_logger()
+
+Fields = Iterable[tuple[bytes, bytes]]
+
+
+class HandOver(Protocol):
+    """Hands a request on to a service; ``InProcess`` and ``OverHttp`` behave the same."""
+
+    async def __call__(self, scope: Scope, exchange: "Exchange") -> None:
+        """Answers through ``exchange``; raises a ``ServiceError`` while nothing has been answered."""
+
+
+class Exchange:
+    """What a service's answer passes through: its fields are cleaned and ours added, once.
+
+    ``on_access_ended`` is called with the inner header of an answer that ends somebody's access,
+    before that answer leaves.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        outwards: hygiene.Outwards,
+        on_access_ended: Callable[[bytes], None],
+    ) -> None:
+        self._receive = receive
+        self._send = send
+        self._outwards = outwards
+        self._on_access_ended = on_access_ended
+        self.is_socket = scope["type"] == "websocket"
+        self.headers: Headers = scope["headers"]
+        self.request_id = hygiene.request_id_of(self.headers)
+        self.extra: list[tuple[bytes, bytes]] = []
+        self.status = 0
+        self.started = False
+        self.given_up = False
+        self._has_body = True
+        self._unread: deque[Message] = deque()
+        self._is_reading = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._refusing: asyncio.Task[None] | None = None
+
+    async def receive(self) -> Message:
+        """The next part of the request. While the client is sending, the service is not late."""
+        if self._unread:
+            return self._unread.popleft()
+        self._is_reading = self._has_body
+        try:
+            message = await self._receive()
+        finally:
+            self._is_reading = False
+        self._has_body = bool(message.get("more_body", False))
+        return message
+
+    async def peek(self, limit: int) -> bytes:
+        """The beginning of the body, up to about ``limit`` bytes; the service reads all of it again."""
+        read: list[Message] = []
+        body = b""
+        while len(body) < limit:
+            message = await self.receive()
+            read.append(message)
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        self._unread.extend(read)
+        return body
+
+    async def send(self, message: Message) -> None:
+        """The next part of the service's answer; dropped once we have answered for it."""
+        if self.given_up:
+            return
+        match message["type"]:
+            case "http.response.start" | "websocket.http.response.start":
+                message = self._start(message)
+            case "websocket.accept":
+                self.started = True
+                request_id = (b"x-request-id", self.request_id.encode("ascii"))
+                message = {**message, "headers": [request_id]}
+            case "websocket.close" if not self.started:
+                await self.refuse(Forbidden())
+                return
+            case _:
+                pass
+        await self._send(message)
+
+    def _start(self, message: Message) -> Message:
+        upstream: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
+        for name, value in upstream:
+            if name.lower() == hygiene.ACCESS_ENDED:
+                self._on_access_ended(value)
+        self.started = True
+        self.status = message["status"]
+        self._stop_timer()
+        fields = self._outwards.fields(
+            upstream, request_id=self.request_id, origin=rules.value_of(self.headers, b"origin")
+        )
+        return {**message, "headers": [*fields, *self.extra]}
+
+    async def refuse(self, error: ServiceError) -> None:
+        """Answers a problem, unless an answer has begun."""
+        if self.started or self.given_up:
+            return
+        status, fields, body = problems.rendered(error, request_id=self.request_id, headers=self.headers)
+        await self.answer(status, fields, body)
+
+    async def answer(self, status: int, headers: Fields, body: bytes = b"") -> None:
+        """A whole answer of our own."""
+        prefix = "websocket.http" if self.is_socket else "http"
+        framed = [*headers, (b"content-length", b"%d" % len(body))]
+        start = self._start({"type": f"{prefix}.response.start", "status": status, "headers": framed})
+        await self._send(start)
+        await self._send({"type": f"{prefix}.response.body", "body": body})
+
+    def give_up_after(self, seconds: float) -> None:
+        """Answers 504 unless an answer has begun ``seconds`` after the request was read.
+
+        The service goes on undisturbed, as it would in a process of its own.
+        """
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._give_up, seconds)
+
+    def finish(self) -> None:
+        """The service has returned."""
+        self._stop_timer()
+
+    def _give_up(self, seconds: float) -> None:
+        if self._is_reading:
+            self.give_up_after(seconds)
+            return
+        self._refusing = asyncio.get_running_loop().create_task(self._give_up_now())
+
+    async def _give_up_now(self) -> None:
+        if self.started:
+            return
+        log.warning("service_too_slow", request_id=self.request_id)
+        await self.refuse(TimedOut())
+        self.given_up = True
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

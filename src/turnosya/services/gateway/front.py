@@ -1,0 +1,139 @@
+"""The front door: who asks, may they, and on to the service that answers."""
+
+from dataclasses import dataclass
+
+import structlog
+from pydantic import ValidationError
+from starlette.types import Receive, Scope, Send
+
+from turnosya.contracts.auth import AccessChanged
+from turnosya.runtime.identity import Caller, TokenInvalid, TokenVerifier
+from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
+from turnosya.runtime.problems import InternalError
+from turnosya.runtime.telemetry import begin_trace, tracing
+from turnosya.services.gateway import budgets, hygiene, paths, rules
+from turnosya.services.gateway.access import AccessList
+from turnosya.services.gateway.budgets import Asked
+from turnosya.services.gateway.doorway import Doorway
+from turnosya.services.gateway.exchange import Exchange
+from turnosya.services.gateway.limits import Limits
+from turnosya.services.gateway.own_pages import OwnPages
+from turnosya.services.gateway.problems import BAD_TOKEN
+from turnosya.services.gateway.rules import Headers
+from turnosya.services.gateway.ways import Ways
+
+log = structlog.get_logger()
+
+_PREFLIGHT_STATUS = 204
+# A refresh is some 200 bytes; what is longer names no family of ours.
+_REFRESH_BYTES = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class FrontDoor:
+    """The gateway's ASGI application. ``limits`` is None where rates are lifted."""
+
+    table: paths.PathTable
+    ways: Ways
+    tokens: TokenVerifier
+    access: AccessList
+    limits: Limits | None
+    doorway: Doorway
+    own_pages: OwnPages
+    timeout_s: float
+    is_development: bool
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers every request, whatever happens behind it."""
+        exchange = Exchange(
+            scope, receive, send, outwards=self.doorway.outwards, on_access_ended=self._end_access
+        )
+        traceparent = rules.value_of(exchange.headers, b"traceparent")
+        trace = begin_trace(exchange.request_id, traceparent.decode("latin-1") if traceparent else None)
+        with tracing(trace):
+            try:
+                await self._serve(scope, exchange, trace.traceparent)
+            except ServiceError as refusal:
+                await exchange.refuse(refusal)
+            except Exception:
+                log.exception("front_door_failed")
+                await exchange.refuse(InternalError())
+
+    async def _serve(self, scope: Scope, exchange: Exchange, traceparent: str) -> None:
+        client: tuple[str, int] | None = scope["client"]
+        proxies = self.doorway.limits.proxies
+        origin = hygiene.origin_of(
+            exchange.headers, peer=client[0] if client else "", scheme=scope["scheme"], proxies=proxies
+        )
+        service = self.table.find(scope["raw_path"])
+        if service == paths.OWN and not exchange.is_socket:
+            await self.own_pages.answer(scope, exchange)
+            return
+        if exchange.is_socket and not self.doorway.outwards.may_open_socket(exchange.headers, origin):
+            raise Forbidden
+        asked = Asked("GET" if exchange.is_socket else scope["method"], scope["path"], origin.address)
+        if asked.method == "OPTIONS" and await self._answered_preflight(exchange):
+            return
+        fields = hygiene.without_hop_fields(exchange.headers)
+        if asked.ignores_token:
+            fields = [field for field in fields if field[0] != b"authorization"]
+        await self._admit(asked, fields, exchange)
+        if service is None or service == paths.OWN:
+            raise NotFound
+        own = hygiene.own_fields(origin, request_id=exchange.request_id, timeout_s=self.timeout_s)
+        headers = [*fields, *own, (b"traceparent", traceparent.encode("ascii"))]
+        inner = {**scope, "headers": headers, "client": (origin.address, 0), "scheme": origin.scheme}
+        await self.ways.to(service)(inner, exchange)
+
+    async def _answered_preflight(self, exchange: Exchange) -> bool:
+        fields = self.doorway.outwards.preflight(exchange.headers)
+        if fields is None:
+            return False
+        await exchange.answer(_PREFLIGHT_STATUS, fields)
+        return True
+
+    # --- who asks, and may they
+
+    async def _admit(self, asked: Asked, fields: Headers, exchange: Exchange) -> None:
+        try:
+            caller = await self._caller(fields)
+        except BAD_TOKEN:
+            # Checking a forged token costs us more than it costs the forger.
+            await self._charge(asked, None, exchange)
+            raise
+        await self._charge(asked, caller, exchange)
+
+    async def _caller(self, fields: Headers) -> Caller | None:
+        authorization = rules.value_of(fields, b"authorization")
+        if authorization is None:
+            return None
+        scheme, _, token = authorization.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            raise TokenInvalid
+        token = token.strip()
+        caller = self.tokens.recall(token) or await self.tokens.verify(token)
+        await self.access.check(caller)
+        return caller
+
+    async def _charge(self, asked: Asked, caller: Caller | None, exchange: Exchange) -> None:
+        if self.limits is None:
+            return
+        family = budgets.family_in(await exchange.peek(_REFRESH_BYTES)) if asked.is_refresh else None
+        buckets = budgets.buckets_of(
+            asked,
+            user_id=caller.user_id if caller else None,
+            family=family,
+            codes_exempt=self.is_development and rules.is_loopback(asked.address),
+        )
+        verdict = await self.limits.charge(buckets)
+        exchange.extra.extend(verdict.fields())
+        verdict.enforce()
+
+    def _end_access(self, field: bytes) -> None:
+        """A service said, with its answer, whose access has just ended."""
+        try:
+            change = AccessChanged.model_validate_json(field)
+        except ValidationError:
+            log.exception("access_ended_unreadable")
+            return
+        self.access.change(change)

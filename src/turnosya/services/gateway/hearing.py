@@ -1,0 +1,36 @@
+"""What the gateway hears of auth, and how it catches up after a silence."""
+
+import asyncio
+
+import structlog
+
+from turnosya.contracts.auth import AccessChanged, AccessHeartbeat, GetAccess
+from turnosya.runtime.messages import ServiceError
+from turnosya.services.gateway.context import Gateway
+
+log = structlog.get_logger()
+
+# How soon the snapshot is asked for after auth was heard again, and again if it did not come.
+_LOOK_S = 0.2
+
+
+async def access_changed(gateway: Gateway, event: AccessChanged) -> None:
+    """Somebody's access ended, or begins again."""
+    gateway.access.hear()
+    gateway.access.change(event)
+
+
+async def heartbeat(gateway: Gateway, _event: AccessHeartbeat) -> None:
+    """Auth is there."""
+    gateway.access.hear()
+
+
+async def catch_up(gateway: Gateway) -> None:
+    """Asks auth for the whole list whenever something may have been missed."""
+    while True:
+        if gateway.access.wants_snapshot:
+            try:
+                gateway.access.trust(await gateway.bus.call(GetAccess()))
+            except ServiceError as error:
+                log.info("access_list_not_answered", code=error.code)
+        await asyncio.sleep(_LOOK_S)

@@ -1,0 +1,96 @@
+"""The way to each service: its application in this process, or its copies over HTTP."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import ASGIApp, Message, Scope
+
+from turnosya.runtime.messages import Unavailable
+from turnosya.services.gateway.exchange import Exchange, HandOver
+from turnosya.services.gateway.hygiene import Outwards
+from turnosya.services.gateway.in_process import InProcess
+from turnosya.services.gateway.over_http import OverHttp
+
+
+class Ways:
+    """Finds the hand-over of a service; ``neighbours`` are this process's own and fill as they open."""
+
+    def __init__(
+        self, neighbours: Mapping[str, ASGIApp], urls: Mapping[str, tuple[str, ...]], *, timeout_s: float
+    ) -> None:
+        self._neighbours = neighbours
+        self._timeout_s = timeout_s
+        self._near: dict[str, InProcess] = {}
+        self._far = {name: OverHttp(copies, timeout_s=timeout_s) for name, copies in urls.items()}
+
+    def to(self, service: str) -> HandOver:
+        """Raises Unavailable for a service that is neither here nor has an address."""
+        near = self._near.get(service)
+        if near is not None:
+            return near
+        app = self._neighbours.get(service)
+        if app is not None:
+            near = self._near[service] = InProcess(app, timeout_s=self._timeout_s)
+            return near
+        far = self._far.get(service)
+        if far is None:
+            raise Unavailable
+        return far
+
+    async def get(self, service: str, path: str) -> bytes:
+        """The body that a service answers to our own question; Unavailable for anything but 200."""
+        asking = _Asking()
+        scope = asking.scope(path)
+        outwards = Outwards(cors_origins=frozenset(), https_only=False)
+        exchange = Exchange(
+            scope, asking.receive, asking.send, outwards=outwards, on_access_ended=lambda _: None
+        )
+        await self.to(service)(scope, exchange)
+        if asking.status != 200:  # noqa: PLR2004 - HTTP's own number
+            raise Unavailable
+        return bytes(asking.body)
+
+    async def close(self) -> None:
+        """Closes the kept connections."""
+        for far in self._far.values():
+            await far.close()
+
+
+class _Asking:
+    """A request that the gateway makes itself."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.body = bytearray()
+        self._asked = False
+
+    def scope(self, path: str) -> Scope:
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode("ascii"),
+            "query_string": b"",
+            "root_path": "",
+            "headers": [(b"host", b"gateway"), (b"accept", b"application/json")],
+            "client": None,
+            "server": None,
+            "state": {},
+        }
+
+    async def receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        # We never hang up; the asker is cancelled instead.
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.body += message.get("body", b"")

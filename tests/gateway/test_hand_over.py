@@ -1,0 +1,361 @@
+"""What both hand-overs promise, each test once in process and once over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+import websockets
+from starlette.types import ASGIApp, Receive, Scope, Send
+from tests.gateway.wire import PLAIN, Heard, ask, body_of, echo, line, listening, running
+from turnosya.runtime.messages import ServiceError
+from turnosya.services.gateway.exchange import Exchange, HandOver
+from turnosya.services.gateway.in_process import InProcess
+from turnosya.services.gateway.over_http import OverHttp
+
+World = Callable[[ASGIApp], AbstractAsyncContextManager[int]]
+TIMEOUT_S = 0.25
+
+
+@dataclass
+class Door:
+    """A front with one service behind it and nothing else."""
+
+    hand_over: HandOver
+    ended: list[bytes]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send, outwards=PLAIN, on_access_ended=self.ended.append)
+        try:
+            await self.hand_over(scope, exchange)
+        except ServiceError as refusal:
+            await exchange.refuse(refusal)
+
+
+def serving(app: ASGIApp) -> AbstractAsyncContextManager[int]:
+    """A service in a server of its own, as it runs behind the gateway in the split form."""
+    return running(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            timeout_keep_alive=75,
+        )
+    )
+
+
+@pytest.fixture(params=["in process", "over http"])
+async def door(
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[Callable[[ASGIApp], AbstractAsyncContextManager[tuple[int, Door]]]]:
+    @asynccontextmanager
+    async def open_door(app: ASGIApp) -> AsyncIterator[tuple[int, Door]]:
+        async with AsyncExitStack() as stack:
+            hand_over: HandOver
+            if request.param == "in process":
+                hand_over = InProcess(app, timeout_s=TIMEOUT_S)
+            else:
+                port = await stack.enter_async_context(serving(app))
+                hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=TIMEOUT_S)
+                stack.push_async_callback(hand_over.close)
+            front = Door(hand_over, [])
+            yield await stack.enter_async_context(listening(front)), front
+
+    yield open_door
+
+
+def get(target: bytes = b"/v1/x") -> bytes:
+    return b"GET " + target + b" HTTP/1.1\r\nHost: api.test\r\n\r\n"
+
+
+def answers(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        framed = [*headers, (b"content-length", b"%d" % len(body))]
+        await send({"type": "http.response.start", "status": status, "headers": framed})
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+async def test_path_query_and_headers_arrive_as_they_were_sent(door) -> None:
+    async with door(echo) as (port, _):
+        heard = await ask(port, get(b"/v1/caf%C3%A9/%7Ea?q=a%2Fb+c&x=%C3%B1&empty="))
+    said = json.loads(heard.body)
+    assert said["raw_path"] == "/v1/caf%C3%A9/%7Ea"
+    assert said["query"] == "q=a%2Fb+c&x=%C3%B1&empty="
+    assert dict(said["headers"])["host"] == "api.test"
+    assert "user-agent" not in dict(said["headers"])
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_000, 900_000])
+async def test_a_body_arrives_whole(door, size: int) -> None:
+    async with door(echo) as (port, _):
+        raw = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size
+        said = json.loads((await ask(port, raw)).body)
+    assert said["body_bytes"] == size
+
+
+async def test_a_chunked_body_arrives_part_by_part(door) -> None:
+    got: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        while message.get("more_body"):
+            if message["body"]:
+                got.put_nowait(message["body"])
+            message = await receive()
+        await answers(200, [], b"done")(scope, receive, send)
+
+    async with door(app) as (port, _), line(port) as connection:
+        connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for part in (b"one", b"two"):
+            connection.say(b"3\r\n" + part + b"\r\n")
+            assert await asyncio.wait_for(got.get(), 5) == part
+        connection.say(b"0\r\n\r\n")
+        assert (await connection.hear()).body == b"done"
+
+
+async def test_a_slow_client_does_not_make_the_service_late(door) -> None:
+    async with door(echo) as (port, _), line(port) as connection:
+        connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(connection.reader.read(1)), 2 * TIMEOUT_S)
+        # The read above still waits for the first byte of the answer.
+        connection.say(b"def")
+        async with asyncio.timeout(5):
+            while b'"body": "abcdef"' not in bytes(connection.reader._buffer):  # type: ignore[attr-defined]
+                await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 304, 400, 401, 404, 409, 422, 429, 500, 503])
+async def test_every_status_passes_as_it_is(door, status: int) -> None:
+    body = b"" if status in (204, 304) else b'{"code":"as_it_is"}'
+    async with door(
+        answers(status, [(b"content-type", b"application/problem+json"), (b"retry-after", b"7")], body)
+    ) as (port, _):
+        heard = await ask(port, get())
+    assert (heard.status, heard.body) == (status, body)
+    assert heard.headers["retry-after"] == "7"
+
+
+async def test_head_has_headers_and_no_body(door) -> None:
+    async with door(answers(200, [(b"etag", b'"a"')], b"x" * 100)) as (port, _), line(port) as connection:
+        for _ in range(2):
+            connection.say(b"HEAD /v1/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            heard = await connection.hear(head=True)
+            assert (heard.status, heard.headers["content-length"], heard.headers["etag"]) == (
+                200,
+                "100",
+                '"a"',
+            )
+
+
+async def test_a_large_answer_comes_whole(door) -> None:
+    async with door(answers(200, [], b"x" * 3_000_000)) as (port, _):
+        assert len((await ask(port, get())).body) == 3_000_000
+
+
+async def test_a_stream_comes_as_it_is_made_and_has_no_deadline(door) -> None:
+    release = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"text/event-stream")],
+            }
+        )
+        await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+        await release.wait()
+        await send({"type": "http.response.body", "body": b"data: 2\n\n"})
+
+    async with door(app) as (port, _), line(port) as connection:
+        connection.say(get())
+        head = await connection.reader.readuntil(b"data: 1\n\n")
+        assert b"text/event-stream" in head
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(release.wait()), 2 * TIMEOUT_S)
+        release.set()
+        await connection.reader.readuntil(b"data: 2\n\n")
+
+
+async def test_a_client_that_hangs_up_is_noticed_by_the_service(door) -> None:
+    noticed = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        noticed.set()
+
+    async with door(app) as (port, _):
+        async with line(port) as connection:
+            connection.say(get())
+            await connection.reader.readuntil(b"first")
+        await asyncio.wait_for(noticed.wait(), 5)
+
+
+async def test_a_slow_service_is_a_time_out_and_its_work_goes_on(door) -> None:
+    finished = asyncio.Event()
+    release = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await release.wait()
+        await answers(200, [], b"late")(scope, receive, send)
+        finished.set()
+
+    async with door(app) as (port, _), line(port) as connection:
+        connection.say(get())
+        heard = await connection.hear()
+        assert (heard.status, heard.problem()["code"]) == (504, "service_timeout")
+        release.set()
+        await asyncio.wait_for(finished.wait(), 5)
+
+
+async def test_a_service_that_fails_says_nothing_about_itself(door) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("postgresql://secret@db")
+
+    async with door(app) as (port, _):
+        heard = await ask(port, get())
+    assert heard.status == 500
+    assert b"secret" not in heard.body
+
+
+async def test_a_service_that_fails_in_its_answer_breaks_it_off(door) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        raise RuntimeError
+
+    async with door(app) as (port, _), line(port) as connection:
+        connection.say(get())
+        await connection.reader.readuntil(b"begun")
+        assert not (await connection.reader.read()).endswith(b"0\r\n\r\n")
+
+
+async def test_inner_headers_end_here_and_take_effect_first(door) -> None:
+    headers = [(b"X-Internal-Access-Ended", b'{"a":1}'), (b"X-Internal-Other", b"b"), (b"Server", b"secret")]
+    async with door(answers(200, headers, b"ok")) as (port, front):
+        heard = await ask(port, get())
+        assert front.ended == [b'{"a":1}']
+    assert not [name for name in heard.headers if name.startswith("x-internal") or name == "server"]
+
+
+async def test_a_websocket_is_carried_both_ways(door) -> None:
+    closed: asyncio.Queue[int] = asyncio.Queue()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["type"] == "websocket.connect"
+        await send({"type": "websocket.accept", "subprotocol": scope["subprotocols"][0]})
+        await send(
+            {
+                "type": "websocket.send",
+                "text": scope["raw_path"].decode() + "?" + scope["query_string"].decode(),
+            }
+        )
+        while (message := await receive())["type"] == "websocket.receive":
+            if message.get("text") is not None:
+                await send({"type": "websocket.send", "text": message["text"].upper()})
+            else:
+                await send({"type": "websocket.send", "bytes": message["bytes"][::-1]})
+        closed.put_nowait(message["code"])
+
+    async with door(app) as (port, _):
+        uri = f"ws://127.0.0.1:{port}/socket.io/%7E?EIO=4"
+        async with websockets.connect(uri, subprotocols=[websockets.Subprotocol("one")]) as sock:
+            assert sock.subprotocol == "one"
+            assert await sock.recv() == "/socket.io/%7E?EIO=4"
+            await sock.send("hola")
+            assert await sock.recv() == "HOLA"
+            await sock.send(b"abc")
+            assert await sock.recv() == b"cba"
+            await sock.close(4001)
+        assert await asyncio.wait_for(closed.get(), 5) == 4001
+
+
+async def test_a_websocket_that_the_service_closes_is_closed_with_its_code(door) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 4009, "reason": "slow_consumer"})
+
+    async with door(app) as (port, _), websockets.connect(f"ws://127.0.0.1:{port}/socket.io") as sock:
+        with pytest.raises(websockets.ConnectionClosed):
+            await sock.recv()
+        assert sock.close_code == 4009
+
+
+async def test_a_refused_websocket_shows_the_services_problem(door) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"2")]
+        await send({"type": "websocket.http.response.start", "status": 409, "headers": headers})
+        await send({"type": "websocket.http.response.body", "body": b"{}"})
+
+    async with door(app) as (port, _):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
+    assert refused.value.response.status_code == 409
+    assert refused.value.response.body == b"{}"
+
+
+async def free_port() -> int:
+    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port: int = server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+    return port
+
+
+async def through(urls: list[str], times: int = 1) -> list[Heard]:
+    hand_over = OverHttp(urls, timeout_s=5, rest_s=60)
+    async with listening(Door(hand_over, [])) as port:
+        heard = [await ask(port, get()) for _ in range(times)]
+    await hand_over.close()
+    return heard
+
+
+async def test_a_service_that_is_gone_is_unavailable() -> None:
+    heard = (await through([f"http://127.0.0.1:{await free_port()}"]))[0]
+    assert (heard.status, heard.problem()["code"]) == (503, "service_unavailable")
+    assert int(heard.headers["retry-after"]) > 0
+
+
+async def test_a_socket_to_a_service_that_is_gone_is_unavailable() -> None:
+    hand_over = OverHttp([f"http://127.0.0.1:{await free_port()}"], timeout_s=5)
+    async with listening(Door(hand_over, [])) as port:
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
+    await hand_over.close()
+    assert refused.value.response.status_code == 503
+
+
+async def test_copies_take_turns_and_one_that_is_gone_is_passed_over() -> None:
+    async with serving(answers(200, [], b"one")) as one, serving(answers(200, [], b"two")) as two:
+        gone = await free_port()
+        heard = await through([f"http://127.0.0.1:{port}" for port in (one, gone, two)], times=9)
+    assert {h.body for h in heard} == {b"one", b"two"}
+    assert all(h.status == 200 for h in heard)
+
+
+async def test_a_service_that_dies_before_it_answers_is_unavailable() -> None:
+    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(die, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    post = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
+    hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=5)
+    async with listening(Door(hand_over, [])) as front:
+        assert (await ask(front, post)).problem()["code"] == "service_unavailable"
+    await hand_over.close()
+    server.close()
