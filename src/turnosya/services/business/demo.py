@@ -1,0 +1,39 @@
+"""Demonstration businesses, made by the service's own commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from turnosya.contracts.business import Business, BusinessChanged
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.ids import new_id
+from turnosya.services.business import rules, store
+from turnosya.services.business.profile import new_business
+from turnosya.services.business.state import Offer, Profile, StaffMember
+
+if TYPE_CHECKING:
+    from turnosya.services.business.context import Businesses
+
+
+async def open_business(
+    here: Businesses,
+    owner_id: UUID,
+    owner_name: str,
+    profile: Profile,
+    *,
+    offers: Sequence[Offer] = (),
+    staff_names: Sequence[str] = (),
+) -> Business:
+    """A business with its owner, further members and what it offers, as others will know it."""
+    state = new_business(owner_id, owner_name, profile)
+    for name in staff_names:
+        state = rules.with_member(state, StaffMember(id=new_id(), created_at=real_now(), name=name))
+    for offer in offers:
+        state = rules.with_offer(state, replace(offer, id=new_id(), created_at=real_now()))
+    async with here.db.transaction() as tx:
+        await store.add(tx, state)
+        await tx.publish(BusinessChanged(business=state.told()))
+    return state.told()

@@ -1,0 +1,1 @@
+"""How the tables of business came to be, step by step."""

@@ -1,0 +1,1 @@
+"""The HTTP face of business, a file per noun."""

@@ -1,0 +1,52 @@
+"""The parts that bodies and answers of several calls share."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends
+from pydantic import AfterValidator, Field
+
+from turnosya.contracts.business import OnConflict
+from turnosya.runtime.fields import Closed
+from turnosya.runtime.http import context_of
+from turnosya.runtime.messages import invalid
+from turnosya.runtime.pages import Page, bad_cursor
+from turnosya.services.business import values
+from turnosya.services.business.context import Businesses
+from turnosya.services.business.state import BusinessState
+
+Here = Annotated[Businesses, Depends(context_of(Businesses))]
+
+Name = Annotated[str, Field(max_length=100), AfterValidator(values.one_line)]
+Description = Annotated[str, Field(max_length=4000), AfterValidator(values.many_lines)]
+Currency = Annotated[str, AfterValidator(values.currency_code)]
+
+
+class Change(Closed):
+    """Base of changes: absent stays, null clears.
+
+    Only fields that were sent are looked at, so that the defaults of those that cannot be cleared are
+    never seen.
+    """
+
+    on_conflict: OnConflict | None = None
+
+    def sent(self) -> dict[str, Any]:
+        """The fields that were sent, ``on_conflict`` apart."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set - {"on_conflict"})}
+
+
+def after_id(page: Page) -> UUID | None:
+    """The id of the last row seen, from the cursor."""
+    bad_cursor(page, 1)
+    try:
+        return None if page.after is None else UUID(page.after[0])
+    except ValueError:
+        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+
+
+def at_home(instant: datetime, state: BusinessState) -> datetime:
+    """The instant with the offset that the business has then."""
+    return instant.astimezone(ZoneInfo(state.profile.timezone))

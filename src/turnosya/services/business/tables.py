@@ -1,0 +1,88 @@
+"""The tables of business."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+
+businesses = Table(
+    "businesses",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("version", Integer, nullable=False),
+    # The highest version ever given away: one that turnos was asked about may never have come to be.
+    Column("last_version", Integer, nullable=False),
+    Column("owner_id", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("description", Text),
+    Column("category", Text),
+    Column("address", JSONB(none_as_null=True)),
+    Column("lat", Double),
+    Column("lon", Double),
+    Column("phone", Text),
+    Column("email", Text),
+    Column("website", Text),
+    Column("accepted_payments", ARRAY(Text)),
+    Column("currency", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+Index("businesses_owner_id", businesses.c.owner_id, businesses.c.id)
+
+services = Table(
+    "services",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, ForeignKey("businesses.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("duration_minutes", Integer, nullable=False),
+    Column("price_amount", BigInteger),
+    Column("price_currency", Text),
+    Column("description", Text),
+    Column("buffer_before_minutes", Integer, nullable=False),
+    Column("buffer_after_minutes", Integer, nullable=False),
+    Column("capacity", Integer, nullable=False),
+    Column("staff_ids", ARRAY(Uuid)),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+Index("services_business_id", services.c.business_id, services.c.id)
+
+staff = Table(
+    "staff",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, ForeignKey("businesses.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("user_id", Uuid),
+    Column("active", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("deleted", Boolean, nullable=False),
+)
+Index("staff_business_id", staff.c.business_id, staff.c.id)
+# One account is one member of a business at most.
+Index(
+    "staff_user_key",
+    staff.c.business_id,
+    staff.c.user_id,
+    unique=True,
+    postgresql_where=~staff.c.deleted,
+)
