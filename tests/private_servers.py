@@ -20,11 +20,7 @@ from turnosya.embedded.ports import free_port
 from turnosya.embedded.redis import redis_answers, wheel_server
 
 START_TIMEOUT_S = 60
-MISSING = (
-    "{program} is not there: run `make test` as root, which installs it; or install Debian's rabbitmq-server, "
-    "redis-server and postgresql-15; or let `docker compose -f deploy/compose.yaml up -d` provide the "
-    "servers and set TURNOSYA_TEST_BROKER_URL, TURNOSYA_TEST_DATABASE_URL and TURNOSYA_TEST_REDIS_URL."
-)
+MISSING = "{program} is not there: `tools/test-servers` installs it, or says in one sentence what to do."
 
 
 class CannotRun(Exception):
@@ -100,7 +96,7 @@ class DebianPostgres(PrivateProcess):
     def __init__(self, folder: Path, *, fsync: bool) -> None:
         super().__init__(folder)
         self._fsync = fsync
-        self._programs = Path(installed("postgres", "/usr/lib/postgresql/15/bin")).parent
+        self._programs = Path(installed("postgres", *debian_postgres_folders())).parent
         self.url = f"postgresql://postgres:{self.password}@127.0.0.1:{self.port}/postgres"
 
     async def prepare(self) -> None:
@@ -320,9 +316,14 @@ def make(name: str, folder: Path) -> PrivateProcess | Wheel:
             raise CannotRun(f"There is no server {name}.")
 
 
-def installed(program: str, folder: str) -> str:
+def debian_postgres_folders() -> list[str]:
+    """Where Debian keeps PostgreSQL: 15 first, the oldest we promise, then the newer ones."""
+    return sorted(str(folder) for folder in Path("/usr/lib/postgresql").glob("1[5-9]/bin"))
+
+
+def installed(program: str, *folders: str) -> str:
     """The program's path: Debian's place first, then wherever the machine has it."""
-    found = shutil.which(program, path=f"{folder}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+    found = shutil.which(program, path=os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)]))
     if found is None:
         raise CannotRun(MISSING.format(program=program))
     return found

@@ -1,0 +1,51 @@
+# The commands of this project; `make help` lists them. A fresh clone needs only Python >= 3.11 with venv,
+# make and git: everything else comes from the hashed locks.
+PYTHON ?= python3
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench tour lock clean test-servers
+
+help: ## show the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/run.stamp ## start everything here on embedded servers; Ctrl-C stops it
+	@exec $(BIN)/turnosya serve
+
+tour: $(VENV)/run.stamp ## a guided run against a system of its own (ARGS="--url ..." for another)
+	@exec $(BIN)/turnosya tour $(ARGS)
+
+test: $(VENV)/test.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages, sizes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m turnosya contracts --check
+	$(BIN)/pytest -q tests/project
+
+bench: $(VENV)/test.stamp ## measure, and print the figures as a table
+	$(BIN)/python -m tests.bench $(ARGS)
+
+lock: $(VENV)/test.stamp ## make both locks anew from pyproject.toml
+	tools/lock
+
+clean: ## remove the environment and what tools left (data in .turnosya stays)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist src/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+test-servers:
+	@tools/test-servers
+
+# A stamp is as new as what was installed from the lock beside it; the one to test contains the one to run.
+$(VENV)/run.stamp: requirements.lock pyproject.toml
+	@tools/environment requirements.lock
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.lock requirements.lock pyproject.toml
+	@tools/environment requirements-dev.lock
+	@touch $(VENV)/run.stamp $@
