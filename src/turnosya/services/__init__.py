@@ -1,0 +1,1 @@
+"""The ten services: none imports another, each may be run alone."""
