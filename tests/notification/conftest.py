@@ -1,0 +1,28 @@
+from collections.abc import AsyncGenerator
+
+import pytest_asyncio
+
+from tests.notification.people import Town, a_town
+from tests.servers import Servers
+from tests.stage import Stage, a_stage
+from turnosya.services.notification.service import service as notification
+from turnosya.services.users.service import service as users
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(servers: Servers) -> AsyncGenerator[Stage]:
+    async with a_stage(servers, [users, notification]) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def town(stage: Stage) -> Town:
+    """A stage as new: nobody was told anything but that they are welcome."""
+    for name, tables in (
+        ("notification", "deliveries, messages, inbox"),
+        ("users", "people, blocks, outbox"),
+    ):
+        async with stage.running[name].host.db.transaction() as tx:
+            await tx.connection.exec_driver_sql(f"TRUNCATE {tables}")
+    stage.clock.use(version=stage.clock.version + 1, set_to=None)
+    return await a_town(stage)

@@ -1,0 +1,91 @@
+import itertools
+
+import pytest
+
+from turnosya.services.notification import wording
+from turnosya.services.notification.rules import LOCALES, TEMPLATES, Channel, Reader, language
+
+FACTS = {
+    "name": "Carla",
+    "business_name": "Barbería Ñandú",
+    "service_name": "Corte",
+    "staff_name": "Ana",
+    "client_name": "Carla",
+    "address_line": "Corrientes 1234",
+    "price": {"amount": 1500000, "currency": "ARS"},
+    "timezone": "America/Argentina/Buenos_Aires",
+    "when": "2027-06-14T13:00:00+00:00",
+    "previous_when": "2027-06-14T12:30:00+00:00",
+    "expires": "2027-06-13T12:30:00+00:00",
+    "reason": "too_many",
+    "purpose": "login",
+    "code": "123456",
+    "minutes": 5,
+    "device_name": "Pixel 9",
+    "by": "you",
+}
+READERS = [(template, reader) for template, readers in TEMPLATES.items() for reader in readers]
+
+
+def test_every_event_can_be_told_to_each_reader_in_every_language() -> None:
+    wording.check_templates(TEMPLATES)
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(("template", "reader"), READERS)
+def test_every_letter_reads_well_with_and_without_what_may_be_absent(
+    template: str, reader: Reader, locale: str
+) -> None:
+    doers = ("you", "client", "business", "nobody")
+    purposes = ("register", "password_reset", "change_phone", "login")
+    channels: tuple[Channel, ...] = ("whatsapp", "email", "push")
+    absent = {"address_line": None, "price": None, "reason": None, "device_name": None}
+    for by, purpose, channel, gone in itertools.product(doers, purposes, channels, ({}, absent)):
+        facts = {**FACTS, **gone, "by": by, "purpose": purpose}
+        letter = wording.write(template, reader, channel, locale=locale, facts=facts)
+        assert letter.subject
+        assert "\n" not in letter.subject
+        assert letter.body
+        for trace_of_a_mistake in ("None", "{", "  ", " .", " ,", "\n\n\n"):
+            assert trace_of_a_mistake not in letter.body, letter.body
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [
+        ("es", "lunes 14 de junio, 10:00"),
+        ("en", "Monday, June 14, 10:00"),
+        ("pt", "segunda-feira, 14 de junho, 10:00"),
+    ],
+)
+def test_times_are_the_business_s_own_in_the_reader_s_words(locale: str, said: str) -> None:
+    letter = wording.write("appointment_booked", "client", "whatsapp", locale=locale, facts=FACTS)
+    assert said in letter.body
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [(1500000, "ARS", "$15.000,00"), (15000, "CLP", "15.000"), (7, "ARS", "$0,07")],
+)
+def test_money_is_written_with_the_currency_s_own_places(amount: int, currency: str, said: str) -> None:
+    assert wording.money(amount, currency, "es").replace("\xa0", "").endswith(said)
+
+
+def test_a_name_is_a_value_and_never_a_template() -> None:
+    facts = {**FACTS, "client_name": "{{ 7 * 7 }}\nSubject: x"}
+    letter = wording.write("appointment_booked", "owner", "email", locale="en", facts=facts)
+    assert letter.subject == "New appointment: {{ 7 * 7 }} Subject: x"
+
+
+def test_a_missing_template_is_named() -> None:
+    with pytest.raises(wording.TemplatesWrong, match=r"es/never\.txt"):
+        wording.check_templates({"never": ("person",)})
+    with pytest.raises(wording.TemplatesWrong, match=r"pt/signed_in\.txt: block owner"):
+        wording.check_templates({"signed_in": ("owner",)})
+
+
+@pytest.mark.parametrize(
+    ("locale", "spoken"), [("es-AR", "es"), ("pt_BR", "pt"), ("EN", "en"), ("de", "es"), ("", "es")]
+)
+def test_somebody_is_written_to_in_the_nearest_language_we_have(locale: str, spoken: str) -> None:
+    assert language(locale) == spoken
