@@ -1,0 +1,1 @@
+"""Codes, tokens, sessions and who may not come in. Its store is Redis alone."""

@@ -1,0 +1,9 @@
+-- Blocks or unblocks a user. given: user, blocked, reason (JSON), access_changed, sessions_ended
+if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
+if given.blocked then
+  redis.call('HSET', BLOCKED, given.user, given.reason)
+  return answer('blocked', end_access(given.user, 'blocked', { blocked = true }))
+end
+redis.call('HDEL', BLOCKED, given.user)
+tell(given.access_changed, given.user, { user_id = given.user, blocked = false })
+return answer('unblocked', { user_id = given.user, blocked = false })

@@ -1,0 +1,35 @@
+-- A right code opens a session: the oldest beyond ten ends.
+-- given: id, digest, family, session, device, signed_in, access_changed, sessions_ended
+local SESSIONS = 10
+if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
+
+local verdict, challenge = try_code(given.id, 'login', given.digest)
+if verdict ~= 'good' then return answer(verdict) end
+local user = challenge.user
+if blocked(user) then return answer('blocked') end
+
+-- A change of roles that arrived after the password was checked is the newer one.
+redis.call('HSETNX', user_key(user), 'roles', challenge.roles)
+redis.call('HSET', family_key(given.family), 'status', 'active', 'generation', 1, 'rotated_at', whole(now),
+  'expires_at', whole(now + KEPT), 'user', user, 'session', given.session, 'device', given.device,
+  'created_at', whole(now), 'retry', '')
+redis.call('PEXPIRE', family_key(given.family), 2 * KEPT)
+redis.call('RPUSH', issued_key(given.family), whole(now))
+redis.call('PEXPIRE', issued_key(given.family), 2 * KEPT)
+note(given.family, 'signed_in')
+redis.call('HSET', sessions_key(user), given.session, given.family)
+
+local sessions = redis.call('HKEYS', sessions_key(user))
+table.sort(sessions)
+local ended = {}
+for i = 1, #sessions - SESSIONS do
+  end_session(user, sessions[i], 'too_many')
+  table.insert(ended, sessions[i])
+end
+if #ended > 0 then
+  tell(given.access_changed, user, { user_id = user, ended_session_ids = ended })
+  tell(given.sessions_ended, user, { user_id = user, session_ids = ended })
+end
+tell(given.signed_in, user, { user_id = user })
+return answer('signed_in', { user_id = user, version = version_of(user),
+  roles = redis.call('HGET', user_key(user), 'roles'), ended_session_ids = listed(ended) })

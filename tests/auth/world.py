@@ -1,0 +1,204 @@
+"""A town of people who sign in: auth over a real Redis, and what users keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+import httpx
+from cryptography.fernet import Fernet
+from redis.asyncio import Redis
+
+from turnosya.contracts.auth import Channel, CodeRequested, Purpose
+from turnosya.contracts.users import (
+    BlockedUser,
+    BlockedUsers,
+    CheckPassword,
+    CredentialsInvalid,
+    GetBlocked,
+    KeepBlocked,
+    Person,
+)
+from turnosya.runtime.bus import Bus
+from turnosya.runtime.http import web_app
+from turnosya.runtime.identity import Caller, TokenVerifier
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.memory import MemoryTransport
+from turnosya.runtime.messages import Event, Nothing, Unavailable
+from turnosya.runtime.settings import load
+from turnosya.services.auth import access, login, otp, sessions
+from turnosya.services.auth.context import Auth
+from turnosya.services.auth.login import Credentials
+from turnosya.services.auth.otp import Recipient, Sent
+from turnosya.services.auth.service import service
+from turnosya.services.auth.sessions import Tokens
+from turnosya.services.auth.settings import AuthSettings
+from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS, Store
+
+E = TypeVar("E", bound=Event)
+
+SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
+BEGIN_MS = 1_800_000_000_000
+NUMBER = "+5491122334455"
+ADDRESS = "203.0.113.7"
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class Now:
+    """Milliseconds since 1970, moved by the test."""
+
+    ms: int = BEGIN_MS
+
+    def pass_(self, ms: int) -> None:
+        self.ms += ms
+
+
+@dataclass
+class People:
+    """What users answers to auth: passwords and who is blocked."""
+
+    by_number: dict[str, Person] = field(default_factory=dict[str, Person])
+    blocked: dict[UUID, str] = field(default_factory=dict[UUID, str])
+    away: bool = False
+
+    def person(
+        self, number: str = NUMBER, *, email: str | None = None, roles: list[str] | None = None
+    ) -> Person:
+        person = Person(id=new_id(), name="Ana", phone=number, email=email, locale="es", roles=roles or [])
+        self.by_number[number] = person
+        return person
+
+    async def check(self, request: CheckPassword) -> Person:
+        found = (
+            [one for one in self.by_number.values() if request.email == one.email] if request.email else []
+        )
+        person = found[0] if found else self.by_number.get(request.phone or "")
+        if person is None or request.password != PASSWORD:
+            raise CredentialsInvalid
+        return person
+
+    async def keep(self, request: KeepBlocked) -> Nothing:
+        if request.blocked:
+            self.blocked[request.user_id] = request.reason or ""
+        else:
+            self.blocked.pop(request.user_id, None)
+        return Nothing()
+
+    async def all_blocked(self, _request: GetBlocked) -> BlockedUsers:
+        if self.away:
+            raise Unavailable
+        at = datetime.fromtimestamp(BEGIN_MS / 1000, UTC)
+        return BlockedUsers(
+            items=[BlockedUser(user_id=one, reason=why, blocked_at=at) for one, why in self.blocked.items()]
+        )
+
+
+@dataclass
+class World:
+    """Auth, its Redis, its time, and words for what people do."""
+
+    auth: Auth
+    redis: Redis
+    now: Now
+    people: People
+    transport: MemoryTransport
+    bus: Bus
+    settings: AuthSettings
+    verifier: TokenVerifier
+
+    def copy_of_auth(self, *, limited: bool = True, loopback_exempt: bool = False) -> Auth:
+        store = Store(self.redis, lambda: self.now.ms)
+        return Auth.of(self.settings, self.bus, store, limited=limited, loopback_exempt=loopback_exempt)
+
+    async def ask_code(
+        self,
+        number: str = NUMBER,
+        *,
+        purpose: Purpose = "register",
+        address: str = ADDRESS,
+        auth: Auth | None = None,
+    ) -> Sent:
+        recipient = Recipient(number, "whatsapp", "es")
+        return await otp.request_code(auth or self.auth, recipient, purpose, address=address)
+
+    async def log_in(self, number: str = NUMBER, *, channel: Channel = "whatsapp") -> Sent:
+        credentials = Credentials(phone=number, email=None, password=PASSWORD)
+        return await login.log_in(self.auth, credentials, channel=channel, address=ADDRESS)
+
+    async def code_of(self, sent: Sent) -> str:
+        codes = [
+            event.code for event in await self.told(CodeRequested) if event.challenge_id == sent.challenge_id
+        ]
+        return codes[-1]
+
+    async def signed_in(self, number: str = NUMBER, device: str | None = None) -> Tokens:
+        """Signs in, past the pauses and budgets of codes."""
+        limited, exempt = (
+            self.copy_of_auth(limited=False),
+            Credentials(phone=number, email=None, password=PASSWORD),
+        )
+        sent = await login.log_in(limited, exempt, channel="whatsapp", address=ADDRESS)
+        return await sessions.sign_in(
+            self.auth, sent.challenge_id, code=await self.code_of(sent), device_name=device
+        )
+
+    async def refresh(self, tokens: Tokens | str, key: str | None = None) -> Tokens:
+        text = tokens if isinstance(tokens, str) else tokens.refresh_token
+        return await sessions.refresh(self.auth, text, idempotency_key=key)
+
+    async def caller(self, tokens: Tokens) -> Caller:
+        return await self.verifier.verify(tokens.access_token)
+
+    async def told(self, kind: type[E]) -> list[E]:
+        """Events of this kind that wait for the relay, oldest first."""
+        found: list[E] = []
+        for stream in (ACCESS_EVENTS, EVENTS):
+            for _, entry in await self.auth.store.stored_events(stream, 1000):
+                if entry["name"] == kind.wire_name:
+                    found.append(cast("E", self.bus.decode(kind, entry["body"].encode())))
+        return found
+
+    async def everything_stored(self) -> bytes:
+        """All that lies in Redis, names and values."""
+        keys = cast("list[bytes]", await self.redis.keys())  # pyright: ignore[reportUnknownMemberType] - its stubs
+        return b"".join([key + cast("bytes", await self.redis.dump(key)) for key in keys])
+
+    async def lose_everything(self) -> None:
+        """Redis comes back empty."""
+        await self.redis.flushall()  # pyright: ignore[reportUnknownMemberType] - its stubs
+
+    def http(self, auth: Auth | None = None) -> httpx.AsyncClient:
+        async def ready() -> bool:
+            return True
+
+        app = web_app("auth", auth or self.auth, tokens=self.verifier, routers=service.web, ready=ready)
+        transport = httpx.ASGITransport(cast("Any", app), client=(ADDRESS, 40_000))
+        return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+@asynccontextmanager
+async def a_world(redis: Redis) -> AsyncGenerator[World]:
+    now, people = Now(), People()
+    transport = MemoryTransport({})
+    await transport.open()
+    bus = Bus(transport, source="auth", message_key=Fernet.generate_key().decode(), call_timeout_s=2)
+    await bus.answer(CheckPassword, people.check)
+    await bus.answer(KeepBlocked, people.keep)
+    await bus.answer(GetBlocked, people.all_blocked)
+    key = Fernet.generate_key().decode()
+    names = ("TURNOSYA_TOKEN_MAC_KEY", "TURNOSYA_OTP_PEPPER", "TURNOSYA_KEY_ENCRYPTION_KEY")
+    settings = load(AuthSettings, dict.fromkeys(names, key))
+    auth = Auth.of(settings, bus, Store(redis, lambda: now.ms), limited=True, loopback_exempt=False)
+    await access.load(auth)
+
+    async def keys() -> list[dict[str, str]]:
+        return (await auth.keys.published()).keys
+
+    verifier = TokenVerifier(keys, now=lambda: now.ms / 1000, monotonic=lambda: now.ms / 1000)
+    yield World(auth, redis, now, people, transport, bus, settings, verifier)
+    await transport.close()
