@@ -1,7 +1,8 @@
 # The commands of this project; `make help` lists them. A fresh clone needs only Python >= 3.11 with venv,
 # make and git: everything else comes from the hashed locks.
 PYTHON ?= python3
-WORKERS ?= 2
+# Servers named in the environment are one for all: then one worker, else two, each with databases of its own.
+WORKERS ?= $(if $(TURNOSYA_TEST_BROKER_URL)$(TURNOSYA_TEST_DATABASE_URL)$(TURNOSYA_TEST_REDIS_URL),1,2)
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help

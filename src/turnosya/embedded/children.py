@@ -220,7 +220,11 @@ async def end_processes(find: Callable[[], list[psutil.Process]], how: signal.Si
             log.warning("embedded_left_over_ended", pid=process.pid, signal=one_signal.name)
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(one_signal)
-        await asyncio.to_thread(psutil.wait_procs, found, timeout=STOP_TIMEOUT_S)
+        # Asked again rather than waited for: a dead orphan may stay a zombie until somebody reaps it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                while await asyncio.to_thread(find):  # noqa: ASYNC110 nothing tells when they are gone
+                    await asyncio.sleep(POLL_S)
 
 
 def working_in(folder: Path, program_names: frozenset[str]) -> list[psutil.Process]:
