@@ -1,0 +1,137 @@
+"""Passwords: checked, changed and set anew, and what becomes of the sessions."""
+
+import asyncio
+
+import pytest
+
+from tests.stage import until
+from tests.users.town import GOOD_CODE, OTHER_PHONE, PASSWORD, PHONE, WRONG_CODE, Town
+from turnosya.contracts.users import AccessBlocked, CheckPassword, CredentialsInvalid, KeepBlocked
+from turnosya.runtime.http import ACCESS_ENDED
+from turnosya.runtime.ids import new_id
+from turnosya.services.users.passwords import Passwords
+
+NEW = "dos caballos azules"
+
+
+async def test_the_right_password_is_known_by_number_and_by_address(town: Town) -> None:
+    ana = await town.a_person(email="Ana@mail.com")
+    bus = town.stage.bus
+    assert (await bus.call(CheckPassword(phone=PHONE, password=PASSWORD))).id == ana
+    assert (await bus.call(CheckPassword(email="ana@MAIL.com", password=PASSWORD))).id == ana
+    for wrong in (
+        CheckPassword(phone=PHONE, password="another"),
+        CheckPassword(phone=OTHER_PHONE, password=PASSWORD),
+        CheckPassword(email="nobody@mail.com", password=PASSWORD),
+        CheckPassword(password=PASSWORD),
+    ):
+        with pytest.raises(CredentialsInvalid):
+            await bus.call(wrong)
+
+
+async def test_an_unknown_account_costs_a_hash_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked: list[str] = []
+    verify = Passwords._verify
+
+    def counted(self: Passwords, stored: str, password: str) -> bool:
+        checked.append(stored)
+        return verify(self, stored, password)
+
+    monkeypatch.setattr(Passwords, "_verify", counted)
+    with pytest.raises(CredentialsInvalid):
+        await town.stage.bus.call(CheckPassword(phone=OTHER_PHONE, password=PASSWORD))
+    assert [stored.split("$")[1:4] for stored in checked] == [["argon2id", "v=19", "m=19456,t=2,p=1"]]
+
+
+async def test_a_blocked_person_is_told_only_with_the_right_password(town: Town) -> None:
+    ana = await town.a_person()
+    bus = town.stage.bus
+    await bus.call(KeepBlocked(user_id=ana, blocked=True, reason="spam", by=new_id(), key="k"))
+    with pytest.raises(AccessBlocked):
+        await bus.call(CheckPassword(phone=PHONE, password=PASSWORD))
+    with pytest.raises(CredentialsInvalid):
+        await bus.call(CheckPassword(phone=PHONE, password="another"))
+
+
+async def test_hashing_never_stops_the_loop(town: Town) -> None:
+    await town.a_person()
+    work = [town.users.passwords.match(PASSWORD, None) for _ in range(20)]
+    hashing = asyncio.gather(*work)
+    turns = 0
+    while not hashing.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 100
+
+
+async def test_a_new_password_ends_every_other_session_at_once(town: Town) -> None:
+    ana, session = await town.a_person(), new_id()
+    headers = town.callers.headers(ana, session_id=session)
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    answer = await town.http.put("/v1/users/me/password", json=body, headers=headers)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert str(ana) in answer.headers[ACCESS_ENDED]
+    assert [(one.user_id, one.keep_session_id, one.reason) for one in town.auth.ended] == [
+        (ana, session, "password_changed")
+    ]
+    assert (await town.stage.bus.call(CheckPassword(phone=PHONE, password=NEW))).id == ana
+    with pytest.raises(CredentialsInvalid):
+        await town.stage.bus.call(CheckPassword(phone=PHONE, password=PASSWORD))
+
+
+async def test_a_password_is_changed_by_who_knows_it(town: Town) -> None:
+    headers = town.callers.headers(await town.a_person())
+    body = {"current_password": "another", "new_password": NEW}
+    answer = await town.http.put("/v1/users/me/password", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, "credentials_invalid")
+    body = {"current_password": PASSWORD, "new_password": "12345678"}
+    answer = await town.http.put("/v1/users/me/password", json=body, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert town.auth.ended == []
+
+
+async def test_of_two_changes_at_once_one_is_refused(town: Town) -> None:
+    headers = town.callers.headers(await town.a_person())
+    answers = await asyncio.gather(
+        *(
+            town.http.put(
+                "/v1/users/me/password",
+                json={"current_password": PASSWORD, "new_password": f"{NEW} {number}"},
+                headers=headers,
+            )
+            for number in range(2)
+        )
+    )
+    assert sorted(answer.status_code for answer in answers) == [204, 401]
+
+
+async def test_auth_hears_of_a_new_password_when_it_is_back(town: Town) -> None:
+    ana = await town.a_person()
+    town.auth.away = True
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    answer = await town.http.put("/v1/users/me/password", json=body, headers=town.callers.headers(ana))
+    assert answer.status_code == 204
+    assert ACCESS_ENDED not in answer.headers
+    town.auth.away = False
+
+    async def ended() -> int:
+        return len(town.auth.ended)
+
+    assert await until(ended, lambda count: count > 0) == 1
+
+
+async def test_a_forgotten_password_is_set_anew_with_a_code(town: Town) -> None:
+    ana = await town.a_person()
+    body = {"phone": "011 15-2233-4455", "code": GOOD_CODE, "new_password": NEW}
+    answer = await town.http.post("/v1/users/password-reset", json=body)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert [(one.user_id, one.keep_session_id) for one in town.auth.ended] == [(ana, None)]
+    assert (await town.stage.bus.call(CheckPassword(phone=PHONE, password=NEW))).id == ana
+
+
+@pytest.mark.parametrize(("phone", "code"), [(PHONE, WRONG_CODE), (OTHER_PHONE, GOOD_CODE)])
+async def test_a_reset_needs_an_account_and_its_code(town: Town, phone: str, code: str) -> None:
+    await town.a_person()
+    body = {"phone": phone, "code": code, "new_password": NEW}
+    answer = await town.http.post("/v1/users/password-reset", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "otp_invalid")

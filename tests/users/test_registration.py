@@ -1,0 +1,148 @@
+"""Signing up: a number that a code proves becomes one account."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.users.town import (
+    GOOD_CODE,
+    OTHER_PHONE,
+    PASSWORD,
+    PHONE,
+    SIXTH_CODE,
+    WRONG_CODE,
+    Town,
+)
+from turnosya.runtime.ids import new_id
+from turnosya.services.users import store
+from turnosya.services.users.refusals import PhoneTaken
+from turnosya.services.users.registration import NewPerson, new_account
+
+
+async def test_a_person_signs_up_and_sees_every_field(town: Town) -> None:
+    answer = await town.sign_up(phone="011 15-2233-4455", email="Ana@Mail.com", locale="pt")
+    assert answer.status_code == 201
+    person = answer.json()
+    assert person.pop("created_at").endswith("Z")
+    assert len(person.pop("id")) == 36
+    assert person == {
+        "phone": PHONE,
+        "name": "Ana",
+        "email": "Ana@mail.com",
+        "locale": "pt",
+        "photo": None,
+        "roles": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("header", "locale"), [(None, "es"), ("pt-BR,pt;q=0.9", "pt"), ("fr, en;q=0.5", "en"), ("ja", "es")]
+)
+async def test_the_language_defaults_to_that_of_the_request(
+    town: Town, header: str | None, locale: str
+) -> None:
+    answer = await town.sign_up({"Accept-Language": header} if header else None)
+    assert answer.json()["locale"] == locale
+
+
+async def test_one_number_is_one_account_however_it_is_written(town: Town) -> None:
+    await town.a_person("+54 9 11 2233-4455")
+    for spelling in ("011 15-2233-4455", "+54 11 2233 4455"):
+        town.auth.forget_codes()
+        answer = await town.sign_up(phone=spelling)
+        assert (answer.status_code, answer.json()["code"]) == (409, "phone_taken")
+
+
+async def test_who_cannot_prove_a_number_does_not_learn_that_it_has_an_account(town: Town) -> None:
+    await town.a_person()
+    for phone in (PHONE, OTHER_PHONE):
+        answer = await town.sign_up(phone=phone, code=WRONG_CODE)
+        assert (answer.status_code, answer.json()["code"]) == (422, "otp_invalid")
+
+
+async def test_too_many_tries_of_a_code_are_said(town: Town) -> None:
+    answer = await town.sign_up(code=SIXTH_CODE)
+    assert (answer.status_code, answer.json()["code"]) == (429, "otp_attempts_exceeded")
+
+
+async def test_an_address_belongs_to_one_account_whatever_its_case(town: Town) -> None:
+    await town.a_person(email="ana@mail.com")
+    answer = await town.sign_up(phone=OTHER_PHONE, email="ANA@mail.com")
+    assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"role": "admin"}, "role"),
+        ({"roles": ["admin"]}, "roles"),
+        ({"name": ...}, "name"),
+        ({"name": 7}, "name"),
+        ({"name": "Ana\x00"}, "name"),
+        ({"name": "x" * 500_000}, "name"),
+        ({"phone": "911"}, "phone"),
+        ({"phone": None}, "phone"),
+        ({"code": 123456}, "code"),
+        ({"password": "short"}, "password"),
+        ({"password": "12345678"}, "password"),
+        ({"email": "nobody"}, "email"),
+        ({"locale": "fr"}, "locale"),
+    ],
+)
+async def test_a_wrong_field_is_named_and_the_code_stays_good(
+    town: Town, change: dict[str, Any], field: str
+) -> None:
+    answer = await town.sign_up(**change)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert (await town.sign_up()).status_code == 201
+
+
+async def test_malformed_json_is_no_request(town: Town) -> None:
+    answer = await town.http.post("/v1/users", content=b"{", headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+
+
+async def test_the_same_request_under_a_key_gets_the_first_answer_again(town: Town) -> None:
+    key = {"Idempotency-Key": "one"}
+    first, second = await asyncio.gather(town.sign_up(key), town.sign_up(key))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json() == second.json()
+    assert {first.headers.get("Idempotent-Replayed"), second.headers.get("Idempotent-Replayed")} == {
+        None,
+        "true",
+    }
+    other = await town.sign_up(key, name="Beto")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_a_refused_sign_up_under_a_key_may_be_mended_with_the_same_code(town: Town) -> None:
+    await town.a_person(OTHER_PHONE, email="ana@mail.com")
+    key = {"Idempotency-Key": "one"}
+    assert (await town.sign_up(key, email="ana@mail.com")).status_code == 409
+    assert (await town.sign_up(key, email="ana2@mail.com")).status_code == 201
+
+
+async def test_of_fifty_sign_ups_with_one_number_one_gets_it(town: Town) -> None:
+    ana = NewPerson(phone=PHONE, name="Ana", password=PASSWORD, email=None, locale="es")
+    one = await new_account(town.users, ana)
+    rivals = [replace(one, id=new_id()) for _ in range(50)]
+
+    async def add(rival: store.Account) -> bool:
+        try:
+            async with town.users.db.transaction() as tx:
+                await store.add(tx, rival)
+        except PhoneTaken:
+            return False
+        return True
+
+    outcomes = await asyncio.gather(*(add(rival) for rival in rivals))
+    assert sum(outcomes) == 1
+
+
+async def test_of_fifty_requests_with_one_code_one_gets_an_account(town: Town) -> None:
+    answers = await asyncio.gather(*(town.sign_up(code=GOOD_CODE) for _ in range(50)))
+    codes = sorted(answer.json().get("code", "made") for answer in answers)
+    assert codes == ["made"] + ["otp_invalid"] * 49

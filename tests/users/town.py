@@ -1,0 +1,100 @@
+"""Words of the users tests: a town whose people sign up, and what auth is asked."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+
+from tests.callers import Callers
+from tests.stage import Stage
+from turnosya.contracts.auth import (
+    AccessChanged,
+    EndSessions,
+    OtpAttemptsExceeded,
+    OtpInvalid,
+    SetRoles,
+    UseCode,
+)
+from turnosya.runtime.bus import Bus
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.services.users.context import Users
+
+PHONE, OTHER_PHONE, THIRD_PHONE = "+5491122334455", "+5491155667788", "+5491166778899"
+PASSWORD = "un caballo verde"
+GOOD_CODE, WRONG_CODE, SIXTH_CODE = "123456", "654321", "666666"
+
+
+@dataclass
+class AskedOfAuth:
+    """What auth's contract promises, without auth: a good code is good once, or again under its key."""
+
+    away: bool = False
+    used: dict[tuple[str, str, str], str] = field(default_factory=dict[tuple[str, str, str], str])
+    ended: list[EndSessions] = field(default_factory=list[EndSessions])
+    roles: dict[UUID, list[str]] = field(default_factory=dict[UUID, list[str]])
+    keys: set[str] = field(default_factory=set[str])
+
+    async def open(self, bus: Bus) -> None:
+        await bus.answer(UseCode, self._use_code)
+        await bus.answer(EndSessions, self._end_sessions)
+        await bus.answer(SetRoles, self._set_roles)
+
+    def forget_codes(self) -> None:
+        """New codes were sent to everybody, the same ones."""
+        self.used.clear()
+
+    async def _use_code(self, request: UseCode) -> Nothing:
+        if request.code == SIXTH_CODE:
+            raise OtpAttemptsExceeded
+        used_by = self.used.setdefault((request.phone, request.purpose, request.code), request.key)
+        if request.code != GOOD_CODE or used_by != request.key:
+            raise OtpInvalid
+        return Nothing()
+
+    async def _end_sessions(self, request: EndSessions) -> AccessChanged:
+        if self.away:
+            raise Unavailable
+        if request.key not in self.keys:
+            self.keys.add(request.key)
+            self.ended.append(request)
+        return AccessChanged(user_id=request.user_id, version=2, at=real_now())
+
+    async def _set_roles(self, request: SetRoles) -> AccessChanged:
+        if self.away:
+            raise Unavailable
+        if request.key not in self.keys:
+            self.keys.add(request.key)
+            self.roles[request.user_id] = request.roles
+        return AccessChanged(user_id=request.user_id, version=2, at=real_now())
+
+
+@dataclass
+class Town:
+    """The users service, who calls it, and auth as far as it is asked."""
+
+    stage: Stage
+    http: httpx.AsyncClient
+    callers: Callers
+    auth: AskedOfAuth
+
+    @property
+    def users(self) -> Users:
+        return cast("Users", self.stage.running["users"].context)
+
+    async def sign_up(
+        self,
+        headers: dict[str, str] | None = None,
+        **changes: Any,  # noqa: ANN401 - any JSON, wrong ones too
+    ) -> httpx.Response:
+        """A sign-up that is right but for ``changes``; ``...`` leaves a field out."""
+        body = {"phone": PHONE, "code": GOOD_CODE, "name": "Ana", "password": PASSWORD} | changes
+        sent = {name: value for name, value in body.items() if value is not ...}
+        return await self.http.post("/v1/users", json=sent, headers=headers)
+
+    async def a_person(self, phone: str = PHONE, **changes: str) -> UUID:
+        """Somebody with an account."""
+        answer = await self.sign_up(phone=phone, **changes)
+        assert answer.status_code == 201, answer.text
+        return UUID(answer.json()["id"])
