@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+
 from turnosya.services.gateway.budgets import Asked, buckets_of, family_in
 from turnosya.services.gateway.limits import (
     ANONYMOUS,

@@ -57,12 +57,8 @@ class Issuer:
 
     def token(self, payload: object = None, **header: object) -> str:
         good: dict[str, object] = {"alg": "EdDSA", "typ": "at+jwt", "kid": self.kid}
-        kept = {
-            name: value for name, value in (good | header).items() if value is not ...
-        }
-        return self.signed(
-            json.dumps(kept), json.dumps(claims() if payload is None else payload)
-        )
+        kept = {name: value for name, value in (good | header).items() if value is not ...}
+        return self.signed(json.dumps(kept), json.dumps(claims() if payload is None else payload))
 
     def signed(self, header: str, payload: str) -> str:
         signing_input = f"{b64(header.encode())}.{b64(payload.encode())}"
@@ -78,9 +74,7 @@ class World:
         self.published: list[Mapping[str, str]] = [self.issuer.jwk]
         self.away = False
         self.fetches = 0
-        self.verifier = TokenVerifier(
-            self.fetch, now=lambda: self.now, monotonic=lambda: self.now
-        )
+        self.verifier = TokenVerifier(self.fetch, now=lambda: self.now, monotonic=lambda: self.now)
 
     async def fetch(self) -> Sequence[Mapping[str, str]]:
         self.fetches += 1
@@ -198,13 +192,9 @@ async def test_a_rightly_signed_token_with_another_header_is_refused(
 async def test_leeway_is_for_clocks_that_run_ahead_and_never_for_expiry() -> None:
     world = World()
     await world.verify(world.issuer.token(claims(iat=NOW + 30, nbf=NOW + 30)))
-    await world.verify(
-        world.issuer.token(claims(iat=NOW - 899, nbf=NOW - 899, exp=NOW + 1))
-    )
+    await world.verify(world.issuer.token(claims(iat=NOW - 899, nbf=NOW - 899, exp=NOW + 1)))
     with pytest.raises(TokenExpired):
-        await world.verify(
-            world.issuer.token(claims(iat=NOW - 900, nbf=NOW - 900, exp=NOW))
-        )
+        await world.verify(world.issuer.token(claims(iat=NOW - 900, nbf=NOW - 900, exp=NOW)))
     with pytest.raises(TokenExpired):
         await world.verify(world.issuer.token(claims(iat=-900, nbf=-900, exp=0)))
 
@@ -290,11 +280,7 @@ def test_no_changed_byte_of_a_token_is_believed(data: st.DataObject) -> None:
     world = World()
     token = world.issuer.token()
     at = data.draw(st.integers(0, len(token) - 1))
-    other = data.draw(
-        st.characters(max_codepoint=255).filter(
-            lambda character: character != token[at]
-        )
-    )
+    other = data.draw(st.characters(max_codepoint=255).filter(lambda character: character != token[at]))
     with pytest.raises(TokenInvalid):
         asyncio.run(world.verify(token[:at] + other + token[at + 1 :]))
 
@@ -308,12 +294,7 @@ def test_any_string_is_refused_quietly(text: str) -> None:
 @given(
     st.dictionaries(
         st.sampled_from(sorted(claims())),
-        st.none()
-        | st.booleans()
-        | st.floats()
-        | st.text()
-        | st.lists(st.integers())
-        | st.just({"a": 1}),
+        st.none() | st.booleans() | st.floats() | st.text() | st.lists(st.integers()) | st.just({"a": 1}),
         min_size=1,
     )
 )
@@ -382,9 +363,7 @@ async def test_many_callers_wait_for_one_fetch() -> None:
     assert world.fetches == 1
 
 
-async def test_with_auth_away_known_keys_go_on_and_unknown_ones_are_unavailable_not_refused() -> (
-    None
-):
+async def test_with_auth_away_known_keys_go_on_and_unknown_ones_are_unavailable_not_refused() -> None:
     world = World()
     world.away = True
     for _ in range(5):
@@ -408,9 +387,7 @@ async def test_a_withdrawn_key_is_not_believed_after_300_seconds() -> None:
     world.published.clear()
     world.now += 300
     with pytest.raises(TokenInvalid):
-        await world.verify(
-            world.issuer.token(claims(iat=NOW + 300, nbf=NOW + 300, exp=NOW + 900))
-        )
+        await world.verify(world.issuer.token(claims(iat=NOW + 300, nbf=NOW + 300, exp=NOW + 900)))
 
 
 async def test_published_keys_of_another_kind_are_left_out() -> None:

@@ -33,11 +33,6 @@ class Gateway:
     access: AccessList
     front: FrontDoor
 
-    @property
-    def doorway(self) -> Doorway:
-        """What the listener needs to know."""
-        return self.front.doorway
-
     @classmethod
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator["Gateway"]:
@@ -55,6 +50,10 @@ class Gateway:
         document = MergedDocument(
             paths.SERVICES, ways.get, routed=lambda service, path: table.find(path.encode()) == service
         )
+
+        async def is_ready() -> bool:
+            return access.was_loaded and await ways.neighbours_are_ready()
+
         front = FrontDoor(
             table=table,
             ways=ways,
@@ -62,7 +61,7 @@ class Gateway:
             access=access,
             limits=None if lifted else _limits(host, settings),
             doorway=_doorway(settings, is_development=is_development, lifted=lifted),
-            own_pages=OwnPages(document, is_ready=lambda: access.was_loaded),
+            own_pages=OwnPages(document, is_ready=is_ready),
             timeout_s=settings.gateway_timeout_s,
             is_development=is_development,
         )

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import Protocol
 
 import structlog
@@ -123,7 +124,9 @@ class Exchange:
     async def answer(self, status: int, headers: Fields, body: bytes = b"") -> None:
         """A whole answer of our own."""
         prefix = "websocket.http" if self.is_socket else "http"
-        framed = [*headers, (b"content-length", b"%d" % len(body))]
+        framed = [*headers]
+        if status != HTTPStatus.NO_CONTENT:
+            framed.append((b"content-length", b"%d" % len(body)))
         start = self._start({"type": f"{prefix}.response.start", "status": status, "headers": framed})
         await self._send(start)
         await self._send({"type": f"{prefix}.response.body", "body": body})

@@ -1,6 +1,7 @@
 """The front door: who asks, may they, and on to the service that answers."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import structlog
 from pydantic import ValidationError
@@ -24,7 +25,6 @@ from turnosya.services.gateway.ways import Ways
 
 log = structlog.get_logger()
 
-_PREFLIGHT_STATUS = 204
 # A refresh is some 200 bytes; what is longer names no family of ours.
 _REFRESH_BYTES = 8 * 1024
 
@@ -80,7 +80,9 @@ class FrontDoor:
         await self._admit(asked, fields, exchange)
         if service is None or service == paths.OWN:
             raise NotFound
-        own = hygiene.own_fields(origin, request_id=exchange.request_id, timeout_s=self.timeout_s)
+        own = hygiene.own_fields(
+            origin, service=service, request_id=exchange.request_id, timeout_s=self.timeout_s
+        )
         headers = [*fields, *own, (b"traceparent", traceparent.encode("ascii"))]
         inner = {**scope, "headers": headers, "client": (origin.address, 0), "scheme": origin.scheme}
         await self.ways.to(service)(inner, exchange)
@@ -89,7 +91,8 @@ class FrontDoor:
         fields = self.doorway.outwards.preflight(exchange.headers)
         if fields is None:
             return False
-        await exchange.answer(_PREFLIGHT_STATUS, fields)
+        exchange.extra.extend(fields)
+        await exchange.answer(HTTPStatus.NO_CONTENT, [])
         return True
 
     # --- who asks, and may they

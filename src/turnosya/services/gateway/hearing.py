@@ -25,6 +25,11 @@ async def heartbeat(gateway: Gateway, _event: AccessHeartbeat) -> None:
     gateway.access.hear()
 
 
+async def has_caught_up(gateway: Gateway) -> bool:
+    """Whether the list was ever loaded; later a silent auth only slows and refuses those with a token."""
+    return gateway.access.was_loaded
+
+
 async def catch_up(gateway: Gateway) -> None:
     """Asks auth for the whole list whenever something may have been missed."""
     while True:

@@ -64,6 +64,8 @@ _OUTWARDS = frozenset(
 )
 ACCESS_ENDED = b"x-internal-access-ended"
 TIMEOUT_MS = b"x-internal-timeout-ms"
+# Several services may listen on one port: which of them is asked.
+SERVICE = b"x-internal-service"
 
 _ALWAYS: tuple[tuple[bytes, bytes], ...] = (
     (b"x-content-type-options", b"nosniff"),
@@ -126,9 +128,12 @@ def without_hop_fields(headers: Headers) -> list[tuple[bytes, bytes]]:
     return [field for field in headers if field[0] in allowed or field[0] == b"content-length"]
 
 
-def own_fields(origin: Origin, *, request_id: str, timeout_s: float) -> list[tuple[bytes, bytes]]:
+def own_fields(
+    origin: Origin, *, service: str, request_id: str, timeout_s: float
+) -> list[tuple[bytes, bytes]]:
     """What the front door says to a service about a request."""
     return [
+        (SERVICE, service.encode("ascii")),
         (b"x-request-id", request_id.encode("ascii")),
         (b"x-forwarded-for", origin.address.encode("ascii", "replace")),
         (b"x-forwarded-proto", origin.scheme.encode("ascii")),

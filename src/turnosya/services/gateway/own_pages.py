@@ -1,6 +1,6 @@
 """What the gateway answers itself: health, the merged document and the page that shows it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from starlette.types import Scope
@@ -54,7 +54,7 @@ _JSON = (b"content-type", b"application/json")
 class OwnPages:
     """Answers ``/healthz``, ``/readyz``, ``/openapi.json`` and ``/docs``."""
 
-    def __init__(self, document: MergedDocument, *, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, document: MergedDocument, *, is_ready: Callable[[], Awaitable[bool]]) -> None:
         self._document = document
         self._is_ready = is_ready
         self._assets: dict[str, bytes] = {"start.js": _START}
@@ -67,7 +67,7 @@ class OwnPages:
         match scope["raw_path"]:
             case b"/healthz":
                 await exchange.answer(200, [_JSON], b'{"status":"ok"}')
-            case b"/readyz" if self._is_ready():
+            case b"/readyz" if await self._is_ready():
                 await exchange.answer(200, [_JSON], b'{"status":"ok"}')
             case b"/readyz":
                 await exchange.answer(503, [_JSON, (b"retry-after", b"2")], b'{"status":"not ready"}')

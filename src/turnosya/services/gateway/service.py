@@ -4,6 +4,7 @@ from turnosya.contracts.auth import AccessChanged, AccessHeartbeat, GetAccess
 from turnosya.runtime.service import Service
 from turnosya.services.gateway import hearing
 from turnosya.services.gateway.context import Gateway
+from turnosya.services.gateway.listener import ListenerConfig
 from turnosya.services.gateway.settings import GatewaySettings
 
 service = Service(
@@ -16,6 +17,8 @@ service = Service(
     ],
     asks=[GetAccess],
     asgi=lambda gateway: gateway.front,
+    listener=lambda gateway: ListenerConfig(gateway.front, gateway.front.doorway),
     redis=True,
     runs=[hearing.catch_up],
+    ready=hearing.has_caught_up,
 )

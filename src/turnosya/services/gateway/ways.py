@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Scope
 
 from turnosya.runtime.messages import Unavailable
 from turnosya.services.gateway.exchange import Exchange, HandOver
-from turnosya.services.gateway.hygiene import Outwards
+from turnosya.services.gateway.hygiene import SERVICE, Outwards
 from turnosya.services.gateway.in_process import InProcess
 from turnosya.services.gateway.over_http import OverHttp
+from turnosya.services.gateway.paths import OWN
 
 
 class Ways:
@@ -20,18 +22,13 @@ class Ways:
     ) -> None:
         self._neighbours = neighbours
         self._timeout_s = timeout_s
-        self._near: dict[str, InProcess] = {}
         self._far = {name: OverHttp(copies, timeout_s=timeout_s) for name, copies in urls.items()}
 
     def to(self, service: str) -> HandOver:
         """Raises Unavailable for a service that is neither here nor has an address."""
-        near = self._near.get(service)
-        if near is not None:
-            return near
         app = self._neighbours.get(service)
         if app is not None:
-            near = self._near[service] = InProcess(app, timeout_s=self._timeout_s)
-            return near
+            return InProcess(app, timeout_s=self._timeout_s)
         far = self._far.get(service)
         if far is None:
             raise Unavailable
@@ -40,15 +37,21 @@ class Ways:
     async def get(self, service: str, path: str) -> bytes:
         """The body that a service answers to our own question; Unavailable for anything but 200."""
         asking = _Asking()
-        scope = asking.scope(path)
+        scope = asking.scope(service, path)
         outwards = Outwards(cors_origins=frozenset(), https_only=False)
         exchange = Exchange(
             scope, asking.receive, asking.send, outwards=outwards, on_access_ended=lambda _: None
         )
         await self.to(service)(scope, exchange)
-        if asking.status != 200:  # noqa: PLR2004 - HTTP's own number
+        if asking.status != HTTPStatus.OK:
             raise Unavailable
         return bytes(asking.body)
+
+    async def neighbours_are_ready(self) -> bool:
+        """Whether every other service of this process can serve."""
+        asking = [self.get(service, "/readyz") for service in self._neighbours if service != OWN]
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        return not any(isinstance(answer, BaseException) for answer in answers)
 
     async def close(self) -> None:
         """Closes the kept connections."""
@@ -64,7 +67,7 @@ class _Asking:
         self.body = bytearray()
         self._asked = False
 
-    def scope(self, path: str) -> Scope:
+    def scope(self, service: str, path: str) -> Scope:
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -75,7 +78,7 @@ class _Asking:
             "raw_path": path.encode("ascii"),
             "query_string": b"",
             "root_path": "",
-            "headers": [(b"host", b"gateway"), (b"accept", b"application/json")],
+            "headers": [(b"host", b"gateway"), (SERVICE, service.encode("ascii"))],
             "client": None,
             "server": None,
             "state": {},

@@ -7,7 +7,7 @@ local given = cjson.decode(ARGV[2])
 local MINUTE, HOUR, DAY = 60000, 3600000, 86400000
 -- Nothing older than the life of an access token matters to a gateway; one minute for its clock.
 local REMEMBERED = 16 * MINUTE
-local KEPT = 90 * DAY
+local KEPT, TOKEN_LIFE = 90 * DAY, 30 * DAY
 
 local LOADED, BLOCKED = 'auth:loaded', 'auth:blocked'
 local RAISED, ENDED = 'auth:raised', 'auth:ended'

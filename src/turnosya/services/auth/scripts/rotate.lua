@@ -1,6 +1,6 @@
 -- Decides about a refresh token whose MAC is right: status first, then expiry, then generation.
 -- given: family, generation, retry (digest of the Idempotency-Key or ''), access_changed, sessions_ended
-local TOKEN_LIFE, RETRY_WITHIN = 30 * DAY, MINUTE
+local RETRY_WITHIN = MINUTE
 if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
 
 local key = family_key(given.family)

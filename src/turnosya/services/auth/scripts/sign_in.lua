@@ -19,7 +19,15 @@ redis.call('PEXPIRE', issued_key(given.family), 2 * KEPT)
 note(given.family, 'signed_in')
 redis.call('HSET', sessions_key(user), given.session, given.family)
 
-local sessions = redis.call('HKEYS', sessions_key(user))
+-- Sessions whose tokens have expired are nobody's any more: they do not count.
+local sessions = {}
+local flat = redis.call('HGETALL', sessions_key(user))
+for i = 1, #flat, 2 do
+  local family = hash(family_key(flat[i + 1]))
+  local over = not family.status or now >= tonumber(family.expires_at)
+    or now >= tonumber(family.rotated_at) + TOKEN_LIFE
+  if over then redis.call('HDEL', sessions_key(user), flat[i]) else table.insert(sessions, flat[i]) end
+end
 table.sort(sessions)
 local ended = {}
 for i = 1, #sessions - SESSIONS do

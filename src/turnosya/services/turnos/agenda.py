@@ -1,0 +1,61 @@
+"""Reading turnos: one, or a list of them, by those who may see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from turnosya.contracts.turnos import GetVisits, Visits
+from turnosya.runtime.messages import NotFound
+from turnosya.services.turnos import copies, lapsing, rules
+from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.store import turnos as turno_store
+from turnosya.services.turnos.store.turnos import Wanted
+from turnosya.services.turnos.turno import Status, Turno
+
+if TYPE_CHECKING:
+    from turnosya.services.turnos.context import Turnos
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A turno, its business, and whether the one who looks runs that business."""
+
+    turno: Turno
+    shop: Shop
+    by_business: bool
+
+
+async def seen_by(turnos: Turnos, user_id: UUID, turno_id: UUID) -> Seen:
+    """A turno for its client or its business; NotFound for everybody else."""
+    async with turnos.db.read() as tx:
+        turno = await turno_store.find(tx, turno_id)
+    if turno is None or turno.status is Status.HELD:
+        raise NotFound
+    shop = await copies.current_shop(turnos, turno.business_id)
+    by_business = shop.is_run_by(user_id)
+    if not by_business and turno.client_id != user_id:
+        raise NotFound
+    if not rules.has_lapsed(turno, turnos.clock.now()):
+        return Seen(turno, shop, by_business)
+    await lapsing.expire(turnos, turno_id)
+    return await seen_by(turnos, user_id, turno_id)
+
+
+async def listed(
+    turnos: Turnos, wanted: Wanted, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[Turno, str]]:
+    """Turnos by start, each with the name of its business's zone."""
+    async with turnos.db.read() as tx:
+        return await turno_store.listed(tx, wanted, after=after, limit=limit)
+
+
+async def visits(turnos: Turnos, request: GetVisits) -> Visits:
+    """How often a client came to a business."""
+    async with turnos.db.read() as tx:
+        completed = await turno_store.completed(
+            tx, client_id=request.client_id, business_id=request.business_id
+        )
+    return Visits(completed=completed)

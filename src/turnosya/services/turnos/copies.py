@@ -1,0 +1,146 @@
+"""Turnos' copy of what business knows: asked for on first need, followed by event, changed on request."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from turnosya.contracts.business import Business, BusinessChanged, GetBusiness
+from turnosya.contracts.turnos import ApplyBusiness
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.database import Transaction
+from turnosya.runtime.messages import NotFound, Nothing, ServiceError
+from turnosya.services.turnos import stranding, zones
+from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.store import seats, shops
+from turnosya.services.turnos.store import turnos as turno_store
+from turnosya.services.turnos.windows import local_date
+
+if TYPE_CHECKING:
+    from turnosya.services.turnos.context import Turnos
+
+log = structlog.get_logger()
+
+
+async def recent_shop(turnos: Turnos, business_id: UUID) -> Shop:
+    """A business as it was when this process last read it; NotFound if there is none.
+
+    Only for what compares ``revisions`` before it decides; others read ``current_shop``.
+    """
+    return turnos.window.get(business_id) or await current_shop(turnos, business_id)
+
+
+async def current_shop(turnos: Turnos, business_id: UUID) -> Shop:
+    """A business as it is stored now; asks business on first need. NotFound if there is none."""
+    async with turnos.db.read() as tx:
+        shop = await shops.find(tx, business_id)
+    if shop is None:
+        business = await turnos.bus.call(GetBusiness(business_id=business_id))
+        async with turnos.db.transaction() as tx:
+            await shops.take_over(tx, business)
+            shop = await locked_shop(tx, business_id)
+    if shop.business.deleted:
+        raise NotFound
+    turnos.window.put(shop)
+    return shop
+
+
+async def locked_shop(tx: Transaction, business_id: UUID) -> Shop:
+    """A business within a transaction, of which turnos has heard before."""
+    shop = await shops.find(tx, business_id)
+    if shop is None:
+        raise NotFound
+    return shop
+
+
+async def follow(turnos: Turnos, event: BusinessChanged) -> None:
+    """Business has changed: what it says now is so."""
+    async with turnos.db.transaction() as tx:
+        await seats.lock(tx, _keys(event.business))
+        before = await shops.find(tx, event.business.id)
+        await shops.take_over(tx, event.business)
+        if before is not None and before.business.version <= event.business.version:
+            await _follow_zone(turnos, tx, before, event.business)
+
+
+async def apply(turnos: Turnos, request: ApplyBusiness) -> Nothing:
+    """Takes a change over before business makes it, unless it would strand turnos (R11)."""
+    business = request.business
+    known = await _known(turnos, business.id)
+    async with turnos.db.transaction() as tx:
+        await seats.lock(tx, {*_keys(known.business), *_keys(business)})
+        shop = await locked_shop(tx, business.id)
+        previous = await shops.known_before(tx, business.id)
+        is_waiting = previous is not None
+        if shop.business.version == business.version or (
+            shop.business.version > business.version and not is_waiting
+        ):
+            # A repeat; or business has since gone on, and will see so itself.
+            return Nothing()
+        before = shop.with_business(previous or shop.business)
+        await stranding.resolve(
+            turnos,
+            tx,
+            stranding.Change(before, shop.with_business(business)),
+            on_conflict=request.on_conflict,
+            actor_id=request.actor_id,
+        )
+        await shops.apply(tx, business, previous=before.business, at=real_now())
+        await _follow_zone(turnos, tx, shop, business)
+    return Nothing()
+
+
+async def _known(turnos: Turnos, business_id: UUID) -> Shop:
+    async with turnos.db.read() as tx:
+        shop = await shops.find(tx, business_id)
+    return shop or await current_shop(turnos, business_id)
+
+
+async def take_back_forever(turnos: Turnos) -> None:
+    """Undoes, some seconds later, changes that business asked about and then did not make."""
+    wait_s = turnos.settings.take_back_after_s
+    while True:
+        try:
+            await take_back(turnos)
+        except ServiceError as error:
+            log.warning("take_back_put_off", why=error.code)
+        except Exception:
+            # The loop must outlive whatever one business's state makes of it.
+            log.exception("take_back_failed")
+        await asyncio.sleep(wait_s / 2)
+
+
+async def take_back(turnos: Turnos) -> None:
+    """Compares each change that has waited long enough with what business knows."""
+    async with turnos.db.read() as tx:
+        since = real_now() - timedelta(seconds=turnos.settings.take_back_after_s)
+        waiting = await shops.waiting_since(tx, since)
+    for business_id, version in waiting:
+        actual = await turnos.bus.call(GetBusiness(business_id=business_id))
+        async with turnos.db.transaction() as tx:
+            await seats.lock(tx, _keys(actual))
+            shop = await locked_shop(tx, business_id)
+            if actual.version >= version:
+                await shops.take_over(tx, actual)
+            elif await shops.put_back(tx, actual, unless_after=version):
+                log.warning("change_taken_back", business_id=str(business_id), version=version)
+            else:
+                continue
+            await _follow_zone(turnos, tx, shop, actual)
+
+
+def _keys(business: Business) -> set[int]:
+    return {seats.business_key(business.id), *(seats.staff_key(member.id) for member in business.staff)}
+
+
+async def _follow_zone(turnos: Turnos, tx: Transaction, before: Shop, after: Business) -> None:
+    """Turnos keep their instant in a new zone; the local date by which they are listed follows."""
+    if before.business.timezone == after.timezone:
+        return
+    zone = zones.zone(after.timezone)
+    future = await turno_store.future_of(tx, after.id, now=turnos.clock.now())
+    await turno_store.set_dates(tx, [(turno.id, local_date(zone, turno.starts_at)) for turno in future])

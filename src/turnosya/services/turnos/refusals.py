@@ -1,0 +1,83 @@
+"""What turnos refuses over HTTP, beyond what its contract declares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from turnosya.runtime.messages import Kind, Say, ServiceError
+from turnosya.services.turnos.availability import CONFLICTS, Reason
+
+
+class SlotUnavailable(ServiceError):
+    """That instant is not offered; ``reason`` says why (rule R15)."""
+
+    kind = Kind.INVALID
+    says = Say(
+        "Ese horario no se ofrece. Elegí uno de la lista.",
+        "That time is not offered. Choose one of the list.",
+        "Esse horário não é oferecido. Escolha um da lista.",
+    )
+    reason: str
+
+
+class SlotTaken(ServiceError):
+    """Somebody else has that time; ``reason`` says how (rule R15)."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "Ese horario ya está ocupado. Elegí otro.",
+        "That time is taken. Choose another one.",
+        "Esse horário já está ocupado. Escolha outro.",
+    )
+    reason: str
+
+
+class HoldExpired(ServiceError):
+    """The hold is over, or was never this client's."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "La reserva temporal venció. Elegí el horario otra vez.",
+        "The hold has expired. Choose the time again.",
+        "A reserva temporária venceu. Escolha o horário outra vez.",
+    )
+
+
+class TooManyHolds(ServiceError):
+    """The client already holds as many times in this business as one may."""
+
+    kind = Kind.TOO_MANY
+    says = Say(
+        "Ya tenés otros horarios reservados mientras decidís.",
+        "You already hold other times while you decide.",
+        "Você já reservou outros horários enquanto decide.",
+    )
+    retry_after_s: int
+
+
+class AppointmentNotActive(ServiceError):
+    """It was cancelled, is over, or is in another state that does not allow this."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "El turno ya no está activo.",
+        "The appointment is no longer active.",
+        "O agendamento não está mais ativo.",
+    )
+
+
+class CancellationWindowClosed(ServiceError):
+    """Too late for the client: only the business can cancel or move it now."""
+
+    kind = Kind.FORBIDDEN
+    says = Say(
+        "Ya pasó el plazo para cancelar o mover el turno. Comunicate con el negocio.",
+        "It is too late to cancel or move the appointment. Get in touch with the business.",
+        "O prazo para cancelar ou mover o agendamento já passou. Fale com o negócio.",
+    )
+    until: datetime
+
+
+def refused(reason: Reason) -> SlotUnavailable | SlotTaken:
+    """The refusal of a time for one of the reasons of R15."""
+    return SlotTaken(reason=reason.value) if reason in CONFLICTS else SlotUnavailable(reason=reason.value)

@@ -1,0 +1,50 @@
+"""What a business offers: ``/v1/turnos/businesses/{business_id}/slots``."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from starlette.responses import JSONResponse
+
+from turnosya.runtime.fields import CalendarDate
+from turnosya.runtime.http import MaybeSignedIn, router
+from turnosya.runtime.messages import invalid
+from turnosya.services.turnos import slots
+from turnosya.services.turnos.resources import SlotsResource
+from turnosya.services.turnos.routes.here import Here
+from turnosya.services.turnos.slots import Inquiry
+
+routes = router("/v1/turnos/businesses/{business_id}", tags=["turnos"])
+MAX_DAYS = 62
+
+
+@routes.get("/slots", response_model=SlotsResource)
+async def list_slots(
+    here: Here,
+    business_id: UUID,
+    service_id: UUID,
+    caller: MaybeSignedIn,
+    *,
+    first: Annotated[CalendarDate, Query(alias="from")],
+    last: Annotated[CalendarDate, Query(alias="to")],
+    staff_id: UUID | None = None,
+) -> Response:
+    """Starts that can be booked, on opening days from ``from`` to ``to``; public."""
+    _ = caller
+    if first > last:
+        raise invalid("to", "before_from", "lies before from")
+    if (last - first).days >= MAX_DAYS:
+        raise invalid("to", "too_long", f"at most {MAX_DAYS} days")
+    shop, found = await slots.offered(here, Inquiry(business_id, service_id, first, last, staff_id))
+    zone = shop.calendar.zone
+    # Written by hand: 62 days in steps of five minutes are thousands of rows.
+    rows = [
+        {
+            "starts_at": slot.start_at.astimezone(zone).isoformat(),
+            "ends_at": slot.end_at.astimezone(zone).isoformat(),
+            "staff_id": str(slot.staff_id),
+            "remaining": slot.remaining,
+        }
+        for slot in found
+    ]
+    return JSONResponse({"timezone": shop.business.timezone, "slots": rows})

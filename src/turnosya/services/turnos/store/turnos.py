@@ -1,0 +1,126 @@
+"""The SQL of single turnos and of lists of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, Select, delete, func, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from turnosya.runtime.database import Transaction
+from turnosya.services.turnos.availability import Reason
+from turnosya.services.turnos.store.seats import conflict_of, row_values
+from turnosya.services.turnos.tables import appointments, businesses
+from turnosya.services.turnos.turno import ACTIVE, Status, Turno
+
+_table = appointments.c
+_NAMES = [column.name for column in appointments.columns]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which turnos a list shows; None is any. Dates are local to each turno's business, inclusive."""
+
+    client_id: UUID | None = None
+    business_id: UUID | None = None
+    status: Status | None = None
+    first_on: date | None = None
+    last_on: date | None = None
+
+
+async def find(tx: Transaction, turno_id: UUID) -> Turno | None:
+    """One turno, held ones included."""
+    row = (await tx.execute(select(appointments).where(_table.id == turno_id))).first()
+    return None if row is None else _turno(row)
+
+
+async def find_many(tx: Transaction, ids: Collection[UUID]) -> list[Turno]:
+    """Those of these that exist, in the order of their ids, kept for us until the transaction ends."""
+    statement = select(appointments).where(_table.id.in_(ids)).order_by(_table.id).with_for_update()
+    return [_turno(row) for row in await tx.execute(statement)]
+
+
+async def add(tx: Transaction, turno: Turno) -> None:
+    """Stores a turno as it is."""
+    await tx.execute(insert(appointments).values(**row_values(turno)))
+
+
+async def save(tx: Transaction, turno: Turno) -> Reason | None:
+    """Writes what happened to a turno; answers why not, if a constraint refuses it."""
+    try:
+        await tx.execute(update(appointments).where(_table.id == turno.id).values(**row_values(turno)))
+    except IntegrityError as error:
+        return conflict_of(error)
+    return None
+
+
+async def forget(tx: Transaction, ids: Collection[UUID]) -> None:
+    """Removes holds: nothing refers to them."""
+    await tx.execute(delete(appointments).where(_table.id.in_(ids), _table.status == Status.HELD))
+
+
+async def listed(
+    tx: Transaction, wanted: Wanted, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[Turno, str]]:
+    """Turnos with the zone of their business, by start; holds are never among them."""
+    zone = businesses.c.state["timezone"].astext.label("zone")
+    statement: Select[Any] = (
+        select(appointments, zone)
+        .join(businesses, businesses.c.id == _table.business_id)
+        .where(_table.status != Status.HELD)
+        .order_by(_table.starts_at, _table.id)
+        .limit(limit)
+    )
+    if wanted.client_id is not None:
+        statement = statement.where(_table.client_id == wanted.client_id)
+    if wanted.business_id is not None:
+        statement = statement.where(_table.business_id == wanted.business_id)
+    if wanted.status is not None:
+        statement = statement.where(_table.status == wanted.status)
+    if wanted.first_on is not None:
+        statement = statement.where(_table.starts_on >= wanted.first_on)
+    if wanted.last_on is not None:
+        statement = statement.where(_table.starts_on <= wanted.last_on)
+    if after is not None:
+        statement = statement.where(tuple_(_table.starts_at, _table.id) > after)
+    return [(_turno(row), row.zone) for row in await tx.execute(statement)]
+
+
+async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> list[Turno]:
+    """Turnos of a business that have not begun and are still to take place, by start."""
+    statement = (
+        select(appointments)
+        .where(_table.business_id == business_id, _table.status.in_(ACTIVE), _table.starts_at >= now)
+        .order_by(_table.starts_at, _table.id)
+    )
+    return [_turno(row) for row in await tx.execute(statement)]
+
+
+async def set_dates(tx: Transaction, dates: Sequence[tuple[UUID, date]]) -> None:
+    """Writes the local dates of turnos anew, after the zone of their business has changed."""
+    for turno_id, starts_on in dates:
+        await tx.execute(update(appointments).where(_table.id == turno_id).values(starts_on=starts_on))
+
+
+async def completed(tx: Transaction, *, client_id: UUID, business_id: UUID) -> int:
+    """How many turnos a client has completed in a business."""
+    statement = (
+        select(func.count())
+        .select_from(appointments)
+        .where(
+            _table.client_id == client_id,
+            _table.business_id == business_id,
+            _table.status == Status.COMPLETED,
+        )
+    )
+    return int((await tx.execute(statement)).scalar_one())
+
+
+def _turno(row: Row[Any]) -> Turno:
+    values: dict[str, Any] = {name: getattr(row, name) for name in _NAMES}
+    values["status"] = Status(row.status)
+    return Turno(**values)

@@ -1,0 +1,76 @@
+"""Changes that would strand turnos: refused with the list of them, or carried out as the owner decides (R11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from turnosya.contracts.business import OnConflict
+from turnosya.contracts.turnos import AffectedAppointment, NeedsDecision
+from turnosya.runtime.database import Transaction
+from turnosya.runtime.messages import invalid
+from turnosya.services.turnos import rules, telling
+from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.store import turnos as turno_store
+from turnosya.services.turnos.turno import Status, Turno, What
+
+if TYPE_CHECKING:
+    from turnosya.services.turnos.context import Turnos
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A business before and after what somebody wants to change in it."""
+
+    before: Shop
+    after: Shop
+
+    def strands(self, future: list[Turno]) -> list[Turno]:
+        """Those of the ``future`` turnos for which there would be no place any more, by start."""
+        before, after = self.before.business, self.after.business
+        if after.deleted or before.timezone != after.timezone:
+            return future
+        there = {member.id for member in after.staff if member.active and not member.deleted}
+        gone = {member.id for member in before.staff if member.active and not member.deleted} - there
+        offered = {service.id for service in after.services if not service.deleted}
+        dropped = {service.id for service in before.services if not service.deleted} - offered
+        stranded = rules.stranded_by_absence(future, staff_ids=gone, service_ids=dropped)
+        stranded += rules.stranded_by_hours(future, before=self.before.calendar, after=self.after.calendar)
+        ids = {turno.id for turno in stranded}
+        return [turno for turno in future if turno.id in ids]
+
+
+async def resolve(
+    turnos: Turnos, tx: Transaction, change: Change, *, on_conflict: OnConflict | None, actor_id: UUID
+) -> None:
+    """Does with the stranded turnos what ``on_conflict`` says; raises NeedsDecision if it says nothing.
+
+    Needs the locks of all members of the business, so that no booking goes by the hours of before.
+    """
+    if on_conflict == "propose":
+        raise invalid("on_conflict", "not_available", "proposing new times is not available yet")
+    now = turnos.clock.now()
+    stranded = change.strands(await turno_store.future_of(tx, change.before.business.id, now=now))
+    if not stranded or on_conflict == "keep":
+        return
+    if on_conflict is None:
+        raise NeedsDecision(appointments=[affected(turno, change.before) for turno in stranded])
+    for turno in stranded:
+        after = turno.after(What.CANCELLED, at=now, actor_id=actor_id)
+        cancelled = replace(after, status=Status.CANCELLED, expires_at=None)
+        await turno_store.save(tx, cancelled)
+        await tx.publish(telling.cancelled(cancelled, change.before, actor_id=actor_id, reason=None))
+
+
+def affected(turno: Turno, shop: Shop) -> AffectedAppointment:
+    """One turno in the list of a refusal, its instants as the business reads them."""
+    zone = shop.calendar.zone
+    return AffectedAppointment(
+        id=turno.id,
+        starts_at=turno.starts_at.astimezone(zone),
+        ends_at=turno.ends_at.astimezone(zone),
+        staff_id=turno.staff_id,
+        client_id=turno.client_id,
+        status=turno.status,
+    )

@@ -1,0 +1,120 @@
+"""What turnos tells the others about a turno: its events and the jobs it wants done later."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from turnosya.contracts.business import Price
+from turnosya.contracts.jobs import Job, ScheduleRequested
+from turnosya.contracts.turnos import (
+    Appointment,
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentConfirmed,
+    AppointmentExpired,
+    AppointmentMissed,
+    AppointmentMoved,
+    AppointmentRequested,
+    ExpirePending,
+)
+from turnosya.runtime.messages import Event
+from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.turno import Status, Turno
+
+
+def appointment(turno: Turno, shop: Shop) -> Appointment:
+    """A turno as other services read it, with what a message about it says."""
+    business = shop.business
+    names = {service.id: service.name for service in business.services}
+    member = next((one for one in business.staff if one.id == turno.staff_id), None)
+    return Appointment(
+        id=turno.id,
+        version=turno.version,
+        status=turno.status.value,
+        business_id=turno.business_id,
+        business_name=business.name,
+        business_timezone=business.timezone,
+        address_line=business.address_line,
+        owner_id=business.owner_id,
+        service_id=turno.service_id,
+        service_name=" + ".join(names.get(one, "") for one in turno.service_ids or [turno.service_id]),
+        staff_id=turno.staff_id,
+        staff_name=member.name if member else "",
+        staff_user_id=member.user_id if member else None,
+        client_id=turno.client_id,
+        client_name=turno.client_name,
+        client_phone=turno.client_phone,
+        starts_at=turno.starts_at,
+        ends_at=turno.ends_at,
+        price=price_of(turno),
+    )
+
+
+def price_of(turno: Turno) -> Price | None:
+    """What it was sold for."""
+    if turno.price_amount is None or turno.price_currency is None:
+        return None
+    return Price(amount=turno.price_amount, currency=turno.price_currency)
+
+
+def booked(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
+    """A new turno: confirmed, or requested together with the job that lets it lapse."""
+    if turno.status is Status.PENDING:
+        return requested(turno, shop, actor_id=actor_id)
+    return [AppointmentBooked(appointment=appointment(turno, shop), actor_id=actor_id)]
+
+
+def requested(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
+    """A request that the business has to confirm before it lapses (R16)."""
+    assert turno.expires_at is not None, "a pending turno has its end"  # noqa: S101 - the table's own check
+    job = Job.of(
+        ExpirePending(appointment_id=turno.id),
+        key=f"turnos.ExpirePending:{turno.id}",
+        run_at=turno.expires_at,
+    )
+    told = appointment(turno, shop)
+    return [
+        AppointmentRequested(appointment=told, actor_id=actor_id, expires_at=turno.expires_at),
+        ScheduleRequested(job=job),
+    ]
+
+
+def moved(
+    turno: Turno, shop: Shop, *, previous_starts_at: datetime, previous_staff_id: UUID, actor_id: UUID
+) -> list[Event]:
+    """A turno at its new time; one that has to be confirmed again is a request again."""
+    if turno.status is Status.PENDING:
+        return requested(turno, shop, actor_id=actor_id)
+    return [
+        AppointmentMoved(
+            appointment=appointment(turno, shop),
+            previous_starts_at=previous_starts_at,
+            previous_staff_id=previous_staff_id,
+            actor_id=actor_id,
+        )
+    ]
+
+
+def cancelled(turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None) -> Event:
+    """Cancelled, or a request declined."""
+    return AppointmentCancelled(appointment=appointment(turno, shop), actor_id=actor_id, reason=reason)
+
+
+def confirmed(turno: Turno, shop: Shop, *, actor_id: UUID) -> Event:
+    """The business confirmed a request."""
+    return AppointmentConfirmed(appointment=appointment(turno, shop), actor_id=actor_id)
+
+
+def closed(turno: Turno, shop: Shop, *, actor_id: UUID) -> Event:
+    """The client came, or did not."""
+    told = appointment(turno, shop)
+    if turno.status is Status.COMPLETED:
+        return AppointmentCompleted(appointment=told, actor_id=actor_id)
+    return AppointmentMissed(appointment=told, actor_id=actor_id)
+
+
+def expired(turno: Turno, shop: Shop) -> Event:
+    """Nobody confirmed a request in time."""
+    return AppointmentExpired(appointment=appointment(turno, shop))

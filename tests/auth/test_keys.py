@@ -1,0 +1,75 @@
+"""Signing keys: one set for all copies, rotated without a moment in which a good token is refused."""
+
+import base64
+import json
+from asyncio import gather
+
+from tests.auth.world import BEGIN_MS, DAY, MINUTE, World
+from turnosya.runtime.identity import TokenVerifier
+from turnosya.services.auth.context import Auth
+
+
+async def published(auth: Auth) -> list[str]:
+    return [key["kid"] for key in (await auth.keys.published()).keys]
+
+
+async def signer(auth: Auth) -> str:
+    token = await auth.keys.sign({"sub": "x"})
+    header = token.split(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
+
+
+async def test_two_copies_make_one_first_key_and_use_it_at_once(world: World) -> None:
+    other = world.copy_of_auth()
+    found = await gather(*(published(auth) for auth in (world.auth, other) * 10))
+    assert {tuple(keys) for keys in found} == {tuple(found[0])}
+    assert [await signer(world.auth)] == found[0] == [await signer(other)]
+
+
+async def test_the_next_key_is_published_20_minutes_before_and_the_former_kept_30_after(world: World) -> None:
+    [first] = await published(world.auth)
+    world.now.ms = BEGIN_MS + 30 * DAY - 20 * MINUTE - 1
+    assert await published(world.auth) == [first]
+    world.now.pass_(1)
+    both = await published(world.auth)
+    assert len(both) == 2
+    assert await signer(world.auth) == first
+    world.now.ms = BEGIN_MS + 30 * DAY - 1
+    assert await signer(world.auth) == first
+    world.now.pass_(1)
+    second = await signer(world.auth)
+    assert both == [first, second]
+    world.now.pass_(30 * MINUTE - 1)
+    assert await published(world.auth) == both
+    world.now.pass_(1)
+    assert await published(world.auth) == [second]
+
+
+async def test_after_a_long_absence_the_next_key_is_still_published_before_its_use(world: World) -> None:
+    [first] = await published(world.auth)
+    world.now.pass_(100 * DAY)
+    assert len(await published(world.auth)) == 2
+    assert await signer(world.auth) == first
+    world.now.pass_(20 * MINUTE)
+    assert await signer(world.auth) != first
+
+
+async def test_private_keys_lie_encrypted(world: World) -> None:
+    world.people.person()
+    await world.signed_in()
+    kid = await signer(world.auth)
+    private = world.auth.keys._opened[kid].private_bytes_raw()
+    assert private not in await world.everything_stored()
+    assert b"gAAAA" in await world.everything_stored()
+
+
+async def test_a_token_is_good_for_a_verifier_of_its_own(world: World) -> None:
+    person = world.people.person(roles=["admin"])
+    tokens = await world.signed_in()
+
+    async def keys() -> list[dict[str, str]]:
+        return (await world.copy_of_auth().keys.published()).keys
+
+    verifier = TokenVerifier(keys, now=lambda: world.now.ms / 1000)
+    caller = await verifier.verify(tokens.access_token)
+    assert (caller.user_id, caller.session_id, caller.is_admin) == (person.id, tokens.session_id, True)

@@ -1,0 +1,141 @@
+"""Sessions: what a person sees of theirs, how they end, and how many there may be."""
+
+from uuid import UUID
+
+import pytest
+
+from tests.auth.world import DAY, MINUTE, World
+from turnosya.contracts.auth import AccessChanged, EndSessions, SessionsEnded, SetRoles, SignedIn
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.messages import NotFound
+from turnosya.services.auth import access, sessions
+from turnosya.services.auth.sessions import RefreshTokenInvalid
+
+
+async def devices(world: World, user_id: UUID) -> list[str | None]:
+    return [session.device_name for session in await sessions.sessions_of(world.auth, user_id)]
+
+
+async def test_the_person_is_told_of_a_new_device(world: World) -> None:
+    person = world.people.person()
+    tokens = await world.signed_in(device="Teléfono de Ana ☎")
+    [event] = await world.told(SignedIn)
+    assert (event.user_id, event.session_id) == (person.id, tokens.session_id)
+    assert event.device_name == "Teléfono de Ana ☎"
+    [session] = await sessions.sessions_of(world.auth, person.id)
+    assert (session.id, session.device_name) == (tokens.session_id, "Teléfono de Ana ☎")
+
+
+async def test_last_use_moves_and_creation_stays(world: World) -> None:
+    person = world.people.person()
+    tokens = await world.signed_in()
+    world.now.pass_(15 * MINUTE)
+    await world.refresh(tokens)
+    [session] = await sessions.sessions_of(world.auth, person.id)
+    assert (session.last_used_at - session.created_at).total_seconds() == 900
+
+
+async def test_the_eleventh_session_ends_the_oldest_and_the_person_is_told(world: World) -> None:
+    person = world.people.person()
+    opened = [await world.signed_in(device=f"d{number}") for number in range(11)]
+    assert await devices(world, person.id) == [f"d{number}" for number in range(10, 0, -1)]
+    [ended] = await world.told(SessionsEnded)
+    assert (ended.reason, ended.session_ids) == ("too_many", [opened[0].session_id])
+    assert opened[10].change is not None
+    assert opened[10].change.ended_session_ids == [opened[0].session_id]
+    with pytest.raises(RefreshTokenInvalid):
+        await world.refresh(opened[0])
+    await world.refresh(opened[1])
+
+
+async def test_a_session_that_was_not_used_for_30_days_makes_place_first(world: World) -> None:
+    person = world.people.person()
+    first = await world.signed_in(device="kept in use")
+    await world.signed_in(device="forgotten")
+    for _ in range(2):
+        world.now.pass_(16 * DAY)
+        first = await world.refresh(first)
+    for number in range(9):
+        await world.signed_in(device=f"d{number}")
+    assert await world.told(SessionsEnded) == []
+    assert "kept in use" in await devices(world, person.id)
+    assert "forgotten" not in await devices(world, person.id)
+
+
+async def test_one_session_ends_and_the_others_go_on(world: World) -> None:
+    person = world.people.person()
+    here, there = await world.signed_in(), await world.signed_in()
+    change = await sessions.end_session(world.auth, person.id, there.session_id)
+    assert (change.ended_session_ids, change.version) == ([there.session_id], None)
+    await world.refresh(here)
+    with pytest.raises(NotFound):
+        await sessions.end_session(world.auth, person.id, there.session_id)
+
+
+async def test_nobody_ends_another_persons_session(world: World) -> None:
+    world.people.person()
+    tokens = await world.signed_in()
+    with pytest.raises(NotFound):
+        await sessions.end_session(world.auth, new_id(), tokens.session_id)
+    await world.refresh(tokens)
+
+
+async def test_all_sessions_end_with_every_token_there_is(world: World) -> None:
+    person = world.people.person()
+    opened = [await world.signed_in() for _ in range(3)]
+    change = await sessions.end_all_sessions(world.auth, person.id)
+    assert set(change.ended_session_ids) == {tokens.session_id for tokens in opened}
+    assert change.version is not None
+    assert change.version > (await world.caller(opened[0])).uv
+    assert await devices(world, person.id) == []
+    assert (await world.caller(await world.signed_in())).uv == change.version
+
+
+async def test_a_changed_password_leaves_the_one_session_and_its_token(world: World) -> None:
+    person = world.people.person()
+    here, there = await world.signed_in(), await world.signed_in()
+    request = EndSessions(
+        user_id=person.id, keep_session_id=here.session_id, reason="password_changed", key="k"
+    )
+    first = await access.end_sessions(world.auth, request)
+    assert (first.ended_session_ids, first.version) == ([there.session_id], None)
+    await world.refresh(here)
+    later = await world.signed_in()
+    again = await access.end_sessions(world.auth, request)
+    assert again.ended_session_ids == first.ended_session_ids
+    await world.refresh(later)
+    [ended] = await world.told(SessionsEnded)
+    assert (ended.reason, ended.session_ids) == ("password_changed", [there.session_id])
+
+
+async def test_roles_change_in_the_next_token_and_end_the_present_ones(world: World) -> None:
+    person = world.people.person()
+    tokens = await world.signed_in()
+    request = SetRoles(user_id=person.id, roles=["admin"], key="k1")
+    change = await access.set_roles(world.auth, request)
+    assert change.version is not None
+    assert change.version > (await world.caller(tokens)).uv
+    caller = await world.caller(await world.refresh(tokens))
+    assert (caller.roles, caller.uv) == (("admin",), change.version)
+    await access.set_roles(world.auth, SetRoles(user_id=person.id, roles=[], key="k2"))
+    # The first order again, late: it has been carried out.
+    assert (await access.set_roles(world.auth, request)).version == change.version
+    assert (await world.caller(await world.signed_in())).roles == ()
+
+
+async def test_a_change_of_roles_wins_over_a_password_checked_before_it(world: World) -> None:
+    person = world.people.person(roles=["admin"])
+    sent = await world.log_in()
+    await access.set_roles(world.auth, SetRoles(user_id=person.id, roles=[], key="k"))
+    tokens = await sessions.sign_in(
+        world.auth, sent.challenge_id, code=await world.code_of(sent), device_name=None
+    )
+    assert (await world.caller(tokens)).roles == ()
+
+
+async def test_gateways_hear_of_every_end(world: World) -> None:
+    person = world.people.person()
+    tokens = await world.signed_in()
+    await sessions.end_session(world.auth, person.id, tokens.session_id)
+    [change] = await world.told(AccessChanged)
+    assert (change.user_id, change.ended_session_ids) == (person.id, [tokens.session_id])
