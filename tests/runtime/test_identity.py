@@ -173,7 +173,7 @@ async def test_a_rightly_signed_token_with_a_wrong_claim_is_refused(
         {"crit": ["exp"]},
         {"crit": []},
         {"jku": "https://evil.example/jwks.json"},
-        {"jwk": Issuer().jwk},
+        {"jwk": {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "k1"}},
         {"x5u": "https://evil.example/cert"},
         {"x5c": ["MII="]},
         {"cty": "JWT"},
