@@ -42,6 +42,7 @@ class Stage:
     urls: dict[str, str] = field(default_factory=dict[str, str])
     running: dict[str, Running[Any]] = field(default_factory=dict[str, Running[Any]])
     neighbours: dict[str, ASGIApp] = field(default_factory=dict[str, ASGIApp])
+    deaths: list[str] = field(default_factory=list[str])
 
     async def put_on(self, service: Service[Any]) -> Running[Any]:
         """Starts a service; once more makes another copy of it on the same stores."""
@@ -65,7 +66,7 @@ class Stage:
             db,
             redis,
         )
-        running = Running(service, host, messaging)
+        running = Running(service, host, messaging, self.deaths.append)
         running._stack.push_async_callback(stack.aclose)  # pyright: ignore[reportPrivateUsage] - closed with it
         await running.start()
         self.running[service.name] = running
@@ -101,6 +102,7 @@ class Stage:
             await _as_admin(
                 make_url(self.servers.database_url), f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
             )
+        assert self.deaths == []
 
 
 _templates: dict[str, URL] = {}

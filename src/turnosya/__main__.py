@@ -4,9 +4,10 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import click
 import structlog
@@ -20,6 +21,10 @@ from turnosya.runtime.telemetry import set_up_logging
 
 log = structlog.get_logger()
 _BEGAN = perf_counter()
+
+
+class PartDied(Exception):
+    """Something this process needs ended and will not come back: whoever runs us starts us anew."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,11 +67,11 @@ def contracts(action: str, *, breaking: bool) -> None:
         sys.exit(1)
 
 
-def _run(work: "asyncio.Future[None] | object") -> None:
+def _run(work: Coroutine[Any, Any, None]) -> None:
     """Runs to the end; what a person can mend becomes one sentence and exit code 1."""
     try:
-        uvloop.run(work)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
-    except (SettingsWrong, EmbeddedError, CannotListen, ConnectionError, OSError) as error:
+        uvloop.run(work)
+    except (SettingsWrong, EmbeddedError, CannotListen, PartDied, OSError) as error:
         click.echo(f"turnosya: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
@@ -103,13 +108,13 @@ async def _serve_until(stop: asyncio.Event, names: Sequence[str]) -> None:
                 listening(process.listener(), api, stop_within_s=within_s),
             ):
                 _say_where(target, api.getsockname()[1], names)
-                ended = [asyncio.ensure_future(stop.wait())]
-                if target.embedded is not None:
-                    ended.append(asyncio.ensure_future(asyncio.shield(target.embedded.died)))
-                done, _ = await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+                deaths = [process.died, *([target.embedded.died] if target.embedded is not None else [])]
+                stopping = asyncio.create_task(stop.wait())
+                await asyncio.wait([stopping, *deaths], return_when=asyncio.FIRST_COMPLETED)
                 log.info("stopping")
-                if ended[0] not in done:
-                    raise EmbeddedError(str(ended[1].result()))
+                for death in deaths:
+                    if death.done():
+                        raise PartDied(death.result())
 
 
 def _say_where(target: app.Target, port: int, names: Sequence[str]) -> None:

@@ -125,8 +125,12 @@ def names_of(names: Sequence[str]) -> list[str]:
 def _environment(process: ProcessSettings) -> Environment:
     given = any(
         os.environ.get(name)
-        for name in ("TURNOSYA_BROKER_URL", "TURNOSYA_DATABASE_URL", "TURNOSYA_REDIS_URL")
-        + tuple(f"TURNOSYA_{name.upper()}_{kind}_URL" for name in SERVICES for kind in ("DATABASE", "REDIS"))
+        for name in (
+            "TURNOSYA_BROKER_URL",
+            "TURNOSYA_DATABASE_URL",
+            "TURNOSYA_REDIS_URL",
+            *(f"TURNOSYA_{name.upper()}_{kind}_URL" for name in SERVICES for kind in ("DATABASE", "REDIS")),
+        )
     )
     env = process.env or (Environment.PRODUCTION if given else Environment.DEVELOPMENT)
     if process.rate_limits == "off" and env is not Environment.DEVELOPMENT:
@@ -211,9 +215,9 @@ async def _redis_users(target: Target, services: Sequence[Service[Any]], admin_u
             if service.redis and (url := target.part(service).redis_url) is not None
         ]
         for rule in rules:
-            await client.execute_command("ACL", *rule)
+            await client.execute_command("ACL", *rule)  # type: ignore[no-untyped-call]
         try:
-            await client.execute_command("ACL", "SAVE")
+            await client.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]
         except ResponseError:
             return [
                 "Redis has no aclfile: give it these users yourself, or they are gone with its next start."
@@ -231,6 +235,8 @@ class Process:
     running: Mapping[str, Running[Any]]
     transport: Transport
     clock: Clock
+    died: asyncio.Future[str]
+    """Gets one sentence when a part of it ended by a defect and cannot go on."""
 
     async def ready(self) -> bool:
         """Whether every service of this process can serve."""
@@ -273,6 +279,12 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
         else RabbitTransport(target.broker_url, queues())
     )
     clock, process_id = Clock(), new_id()
+    died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def on_death(why: str) -> None:
+        if not died.done():
+            died.set_result(why)
+
     bus = Bus(
         transport,
         source="process",
@@ -299,7 +311,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
                 load(service.settings, target.defaults), target.process, target.env, own_bus, clock, tokens,
                 process_id, neighbours, db, redis,
             )  # fmt: skip
-            running[name] = Running(service, host, messaging)
+            running[name] = Running(service, host, messaging, on_death)
             stack.push_async_callback(running[name].stop, target.process.stop_within_s)
             await running[name].start()
             app = running[name].app
@@ -308,7 +320,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
         if target.env is Environment.DEVELOPMENT and _FOLLOW_THE_CLOCK.intersection(names):
             follower = asyncio.create_task(follow_clock(bus, clock, process_id))
             stack.callback(follower.cancel)
-        process = Process(target, running, transport, clock)
+        process = Process(target, running, transport, clock, died)
         try:
             yield process
         finally:

@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, Secret, ServiceError
 
 Purpose = Literal["register", "password_reset", "change_phone", "login"]
@@ -73,7 +75,7 @@ class AccessChanged(Event):
     aggregate: ClassVar[str] = "user_id"
 
     user_id: UUID
-    ended_session_ids: list[UUID] = []
+    ended_session_ids: list[UUID] = Field(default_factory=list[UUID])
     version: int | None = None
     blocked: bool | None = None
     at: datetime

@@ -57,7 +57,7 @@ class NeedsDecision(ServiceError):
 
 
 class ApplyBusiness(Rpc[Nothing]):
-    """May the business become this, and if so, take it over at once.
+    """Takes over what the business wants to become, if nobody is stranded by it.
 
     Checks for stranded appointments and applies the new state to turnos' copy in one transaction.
     Safe to repeat with the same ``business.version``; taken back 10 s later if business does not

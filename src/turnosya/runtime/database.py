@@ -99,7 +99,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            # A returned connection is already rolled back by `transaction`; a second ROLLBACK costs a round trip.
+            # `transaction` has rolled a returned connection back; a second ROLLBACK costs a round trip.
             pool_reset_on_return=None,
             connect_args={
                 "timeout": 5,

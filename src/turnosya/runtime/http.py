@@ -182,7 +182,7 @@ def json_of(model: BaseModel) -> dict[str, Any]:
 
 
 def context_of(kind: type[C]) -> Callable[[Request], C]:
-    """The dependency that hands a route its service's context: ``Annotated[Turnos, Depends(context_of(Turnos))]``."""
+    """What hands a route its service's context: ``Annotated[Turnos, Depends(context_of(Turnos))]``."""
 
     def context(request: Request) -> C:
         found = request.app.state.context

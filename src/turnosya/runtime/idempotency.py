@@ -67,7 +67,8 @@ READ_KEPT = (
     " WHERE key = :key AND kept_at > clock_timestamp() - interval '24 hours'"
 )
 KEEP = (
-    "INSERT INTO kept_answers (key, body_digest, status, answer) VALUES (:key, :body_digest, :status, CAST(:answer AS jsonb))"
+    "INSERT INTO kept_answers (key, body_digest, status, answer)"
+    " VALUES (:key, :body_digest, :status, CAST(:answer AS jsonb))"
     " ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, status = excluded.status,"
     " answer = excluded.answer, kept_at = clock_timestamp()"
 )
@@ -86,7 +87,7 @@ class Once:
         digest = hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).digest()
         if key is None:
             return cls(None, digest)
-        return cls(hashlib.sha256("\0".join((caller, method, path, key)).encode()).digest(), digest)
+        return cls(hashlib.sha256(f"{caller}\0{method}\0{path}\0{key}".encode()).digest(), digest)
 
     @property
     def lock_key(self) -> int | None:

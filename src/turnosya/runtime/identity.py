@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 ISSUER = "turnosya"
 AUDIENCE = "turnosya-api"
-TOKEN_TYPE = "at+jwt"
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a type, no password
 ALGORITHM = "EdDSA"
 ACCESS_TOKEN_S = 900
 MAX_TOKEN_BYTES = 4096

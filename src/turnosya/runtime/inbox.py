@@ -167,7 +167,7 @@ class Inbox:
                     await self._write(_DONE, key)
             except LostLease:
                 log.info("event_already_heard", hearer=hearer.name, event_id=str(row.event_id))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - tried again, then a dead letter; `_failed` logs it
                 await self._failed(hearer, row, key, error)
                 return
         metrics.events_heard.labels(hearer.name, "done").inc()
@@ -221,14 +221,16 @@ class Inbox:
         async with self._db.transaction() as tx:
             await tx.execute(
                 text(
-                    "DELETE FROM inbox WHERE state = 'done' AND done_at < now() - make_interval(days => :days)"
+                    "DELETE FROM inbox"
+                    " WHERE state = 'done' AND done_at < now() - make_interval(days => :days)"
                 ),
                 {"days": self._settings.done_kept_days},
             )
             if secret:
                 await tx.execute(
                     text(
-                        "UPDATE inbox SET body = '' WHERE state = 'done' AND body <> '' AND hearer = ANY(:secret)"
+                        "UPDATE inbox SET body = ''"
+                        " WHERE state = 'done' AND body <> '' AND hearer = ANY(:secret)"
                     ),
                     {"secret": secret},
                 )

@@ -105,7 +105,9 @@ async def _run(url: str, package: str, to: str) -> None:
 async def can_open(url: str) -> bool:
     """Whether a service's role can open its database: then there is nothing to prepare."""
     try:
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(_plain(asyncpg_url(url)), timeout=10)
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(
+            _plain(asyncpg_url(url)), timeout=10
+        )
     except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError):
         return False
     await connection.close()
@@ -132,7 +134,8 @@ async def prepare_database(admin_url: str, own_url: str) -> None:
         if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", own.database):
             await admin.execute(f"GRANT {role} TO CURRENT_USER")
             await admin.execute(
-                f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0 STRATEGY file_copy ENCODING 'UTF8'"
+                f"CREATE DATABASE {database} OWNER {role} TEMPLATE template0"
+                " STRATEGY file_copy ENCODING 'UTF8'"
             )
         await admin.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
     finally:

@@ -124,7 +124,7 @@ class Relay:
             delivered = [event_id for ids in done for event_id in ids]
             if delivered:
                 async with self._db.transaction() as tx:
-                    # Deleting again after a crash only delivers again, which hearers ignore: no need to wait for the disk.
+                    # A lost delete only delivers again, which hearers ignore: no need to wait for the disk.
                     await tx.execute(text("SET LOCAL synchronous_commit = off"))
                     await tx.execute(_DELETE, {"ids": delivered})
             if len(delivered) < len(rows):

@@ -10,6 +10,7 @@ from turnosya.runtime.messages import FieldError, Invalid, Kind, Say, ServiceErr
 from turnosya.runtime.telemetry import current_trace
 
 Language = Literal["es", "en", "pt"]
+_LANGUAGES: Mapping[str, Language] = {"es": "es", "en": "en", "pt": "pt"}
 
 _STATUS = {
     Kind.INVALID: 422,
@@ -103,9 +104,9 @@ def language_of(accept_language: str | None) -> Language:
             except ValueError:
                 continue
         primary = tag.lower().split("-")[0]
-        for known in ("es", "en", "pt"):
-            if primary == known and quality > 0:
-                wanted.append((-quality, place, known))
+        known = _LANGUAGES.get(primary)
+        if known is not None and quality > 0:
+            wanted.append((-quality, place, known))
     return min(wanted)[2] if wanted else "es"
 
 

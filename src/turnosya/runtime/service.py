@@ -26,7 +26,13 @@ from turnosya.runtime.messages import Answer, C, Event, Hearing, Rpc, Unavailabl
 from turnosya.runtime.migrate import is_current
 from turnosya.runtime.outbox import Relay
 from turnosya.runtime.redis import open_redis
-from turnosya.runtime.settings import Environment, MessagingSettings, ProcessSettings, Settings
+from turnosya.runtime.settings import (
+    Environment,
+    MessagingSettings,
+    ProcessSettings,
+    Settings,
+    SettingsWrong,
+)
 
 log = structlog.get_logger()
 
@@ -118,6 +124,8 @@ class Running(Generic[C]):
     service: Service[C]
     host: Host
     messaging: MessagingSettings
+    on_death: Callable[[str], None]
+    """Gets a sentence when one of its loops ended by a defect: the process must not go on half alive."""
     app: ASGIApp | None = None
     context: C | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -157,7 +165,7 @@ class Running(Generic[C]):
 
     async def _begin_when_migrated(self, context: C) -> None:
         while not await self._schema_is_current():
-            await asyncio.sleep(self.messaging.poll_s)
+            await asyncio.sleep(self.messaging.poll_s)  # noqa: ASYNC110 - the database says nothing
         await self._begin(context)
 
     async def _begin(self, context: C) -> None:
@@ -202,8 +210,14 @@ class Running(Generic[C]):
 
     def _start(self, work: Awaitable[None], name: str) -> None:
         task = asyncio.ensure_future(work)
-        task.add_done_callback(partial(_say_if_it_died, name))
+        task.add_done_callback(partial(self._say_if_it_died, name))
         self._tasks.append(task)
+
+    def _say_if_it_died(self, name: str, task: asyncio.Future[Any]) -> None:
+        if task.cancelled() or task.exception() is None:
+            return
+        log.error("loop_died", loop_name=name, exc_info=task.exception())
+        self.on_death(f"{name} ended by a defect, which the log shows")
 
     async def _pong(self, envelope: Envelope) -> Envelope:
         if not await self.ready():
@@ -245,11 +259,6 @@ class Running(Generic[C]):
         await self._stack.aclose()
 
 
-def _say_if_it_died(name: str, task: asyncio.Future[Any]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("loop_died", loop_name=name, exc_info=task.exception())
-
-
 def open_stores(
     service: Service[Any], part: Part, *, bus: Bus, messaging: MessagingSettings, stack: AsyncExitStack
 ) -> tuple[Database | None, Redis | None]:
@@ -257,12 +266,12 @@ def open_stores(
     db = redis = None
     if service.migrations is not None:
         if part.database_url is None:
-            raise ValueError(f"TURNOSYA_{service.name.upper()}_DATABASE_URL is not set")
+            raise SettingsWrong(f"TURNOSYA_{service.name.upper()}_DATABASE_URL is not set.")
         db = Database(part.database_url, bus, name=service.name, pool_size=messaging.pool_size)
         stack.push_async_callback(db.close)
     if service.redis:
         if part.redis_url is None:
-            raise ValueError(f"TURNOSYA_{service.name.upper()}_REDIS_URL is not set")
+            raise SettingsWrong(f"TURNOSYA_{service.name.upper()}_REDIS_URL is not set.")
         redis = open_redis(part.redis_url)
         stack.push_async_callback(redis.aclose)
     return db, redis

@@ -33,7 +33,10 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
         found.listen(_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            text = f"Port {port} on {host} is in use: stop the program that uses it, or set {setting} to another port."
+            text = (
+                f"Port {port} on {host} is in use:"
+                f" stop the program that uses it, or set {setting} to another port."
+            )
         else:
             text = f"Cannot listen on {host}:{port} ({error.strerror}): set {setting} or TURNOSYA_HOST."
         raise CannotListen(text) from None
@@ -74,7 +77,7 @@ async def listening(
     try:
         async with asyncio.timeout(_START_S):
             while not server.started and not running.done():
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(0.005)  # uvicorn tells it by a flag only
         yield
     finally:
         server.should_exit = True
