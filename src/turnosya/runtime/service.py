@@ -152,7 +152,7 @@ class Running(Generic[C]):
             await self._begin(context)
         else:
             log.warning("schema_is_behind", service=service.name, do="run `turnosya migrate`")
-            self._tasks.append(asyncio.create_task(self._begin_when_migrated(context)))
+            self._start(self._begin_when_migrated(context), f"{service.name}:begin")
 
     async def _schema_is_current(self) -> bool:
         if self.service.migrations is None:
@@ -164,8 +164,8 @@ class Running(Generic[C]):
             return False
 
     async def _begin_when_migrated(self, context: C) -> None:
-        while not await self._schema_is_current():
-            await asyncio.sleep(self.messaging.poll_s)  # noqa: ASYNC110 - the database says nothing
+        while not await self._schema_is_current():  # noqa: ASYNC110 - a migrated database tells nobody
+            await asyncio.sleep(self.messaging.poll_s)
         await self._begin(context)
 
     async def _begin(self, context: C) -> None:

@@ -45,6 +45,14 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listens.set()
+
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
         # The process stops in an order of its own; uvicorn must not take the signals.
@@ -76,8 +84,7 @@ async def listening(
     running = asyncio.create_task(server.serve(sockets=[found]))
     try:
         async with asyncio.timeout(_START_S):
-            while not server.started and not running.done():
-                await asyncio.sleep(0.005)  # uvicorn tells it by a flag only
+            await server.listens.wait()
         yield
     finally:
         server.should_exit = True
