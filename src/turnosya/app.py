@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from turnosya.clock_follower import follow_clock
 from turnosya.contracts.auth import GetSigningKeys
 from turnosya.embedded import Embedded, embedded_servers
+from turnosya.embedded.beside import running_beside
 from turnosya.runtime import migrate
 from turnosya.runtime.bus import Bus, Transport
 from turnosya.runtime.clock import Clock
@@ -165,6 +166,32 @@ async def targeted(names: Sequence[str]) -> AsyncGenerator[Target]:
         yield target
 
 
+@asynccontextmanager
+async def targeted_beside() -> AsyncGenerator[Target]:
+    """As ``targeted`` for all services, or the stores of a ``serve`` that uses the same data folder."""
+    process = load(ProcessSettings, {})
+    embedded = process.database_url is None and _lacks(list(SERVICES.values()), "DATABASE")
+    beside = await running_beside(process.data_dir) if embedded else None
+    if beside is None:
+        async with targeted(list(SERVICES)) as target:
+            yield target
+        return
+    died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    servers = Embedded(beside.database_url, None, beside.secrets, died)
+    yield Target(process, _environment(process), beside.secrets, servers)
+
+
+def storing_bus(target: Target) -> Bus:
+    """For commands beside a system: events are stored, and its services deliver them; nobody is asked."""
+    messaging = target.messaging()
+    return Bus(
+        MemoryTransport({}),
+        source="command",
+        message_key=messaging.message_key.get_secret_value(),
+        call_timeout_s=messaging.call_timeout_s,
+    )
+
+
 def _missing(services: Sequence[Service[Any]], *, postgres: bool, redis: bool) -> list[str]:
     return [
         f"TURNOSYA_{service.name.upper()}_{kind}_URL"
@@ -196,8 +223,11 @@ async def migrate_all(target: Target, services: Sequence[Service[Any]]) -> list[
         if service.migrations is not None and url is not None:
             if admin_database is not None and not await migrate.can_open(url):
                 await migrate.prepare_database(admin_database, url)
-            await migrate.upgrade(url, service.migrations)
+            # Alembic keeps the connection it works on in a global: one database after the other.
+            async with alembic:
+                await migrate.upgrade(url, service.migrations)
 
+    alembic = asyncio.Lock()
     await asyncio.gather(*(database_of(service) for service in services))
     if admin_redis is not None:
         notes += await _redis_users(target, services, admin_redis)

@@ -12,7 +12,7 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
 from turnosya.services.business import rules, store
 from turnosya.services.business.profile import new_business
-from turnosya.services.business.state import Offer, Profile, StaffMember
+from turnosya.services.business.state import BusinessState, Offer, Profile, StaffMember
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -27,7 +27,13 @@ async def open_business(
     offers: Sequence[Offer] = (),
     staff_names: Sequence[str] = (),
 ) -> Business:
-    """A business with its owner, further members and what it offers, as others will know it."""
+    """A business with its owner, further members and what it offers, as others will know it.
+
+    One of that name that the owner has already is answered as it is.
+    """
+    known = await _known(here, owner_id, profile.name)
+    if known is not None:
+        return known.told()
     state = new_business(owner_id, owner_name, profile)
     for name in staff_names:
         state = rules.with_member(state, StaffMember(id=new_id(), created_at=real_now(), name=name))
@@ -37,3 +43,11 @@ async def open_business(
         await store.add(tx, state)
         await tx.publish(BusinessChanged(business=state.told()))
     return state.told()
+
+
+async def _known(here: Businesses, owner_id: UUID, name: str) -> BusinessState | None:
+    async with here.db.read() as tx:
+        for profile in await store.owned_by(tx, owner_id, after=None, limit=100):
+            if profile.profile.name == name:
+                return await store.find(tx, profile.id)
+    return None
