@@ -194,7 +194,9 @@ class DebianRabbit(PrivateProcess):
         self.url = f"amqp://tests:{self.password}@127.0.0.1:{self.port}/"
 
     async def prepare(self) -> None:
-        hosts = ["/", "main", *(f"gw{number}" for number in range(16))]
+        workers = ["main", *(f"gw{number}" for number in range(16))]
+        # Whole systems have a second one: their queues are called the same as a test's of some services.
+        hosts = ["/", *workers, *(f"{worker}-flows" for worker in workers)]
         rights = {"user": "tests", "configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [{"name": "tests", "password": self.password, "tags": "administrator"}],
