@@ -157,6 +157,8 @@ def redis_user_rule(name: str, url: str) -> list[str]:
         "SETUSER",
         parts.username or name,
         "reset",
+        # Redis 6.2 lets a new user into every channel.
+        "resetchannels",
         "on",
         f">{parts.password or ''}",
         f"~{name}:*",
