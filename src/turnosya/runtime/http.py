@@ -201,7 +201,14 @@ def web_app(
     ready: Callable[[], Awaitable[bool]],
 ) -> ASGIApp:
     """The ASGI application of a service; ``ready`` decides what ``/readyz`` answers."""
-    app = FastAPI(title=f"TurnosYa {name}", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+    app = FastAPI(
+        title=f"TurnosYa {name}",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        # A path with a slash too many is not built; a redirect would say our own address, or a forged Host.
+        redirect_slashes=False,
+    )
     app.state.tokens = tokens
     app.state.context = context
     for one in routers:

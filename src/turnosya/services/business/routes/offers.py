@@ -8,7 +8,7 @@ from pydantic import Field
 
 from turnosya.contracts.business import OnConflict, Price
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer, Resource
-from turnosya.runtime.http import OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.pages import Listed, Paged
 from turnosya.services.business import offers, rules
 from turnosya.services.business.routes.forms import (
@@ -103,14 +103,14 @@ async def add(
 
 
 @routes.get("")
-async def listed(here: Here, business_id: UUID, page: Paged) -> Listed[ServiceShown]:
+async def listed(here: Here, business_id: UUID, page: Paged, _caller: MaybeSignedIn) -> Listed[ServiceShown]:
     """What a business offers."""
     state, found = await offers.listed(here, business_id, after=after_id(page), limit=page.read)
     return page.of([_shown(state, one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{service_id}")
-async def read(here: Here, business_id: UUID, service_id: UUID) -> ServiceShown:
+async def read(here: Here, business_id: UUID, service_id: UUID, _caller: MaybeSignedIn) -> ServiceShown:
     """One service."""
     return _shown(*await offers.read(here, business_id, service_id))
 

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.runtime.fields import Closed, Instant, Resource
-from turnosya.runtime.http import OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.pages import Listed, Paged
 from turnosya.services.business import profile, values
 from turnosya.services.business.routes.forms import (
@@ -140,7 +140,7 @@ async def open_business(here: Here, body: NewBusiness, caller: SignedIn, once: O
 
 @routes.get("")
 async def search(
-    here: Here, page: Paged, q: Words = "", category: Words | None = None
+    here: Here, _caller: MaybeSignedIn, page: Paged, *, q: Words = "", category: Words | None = None
 ) -> Listed[BusinessShown]:
     """Find businesses by words and category."""
     found = await profile.search(here, q.strip(), category=category, after=after_id(page), limit=page.read)
@@ -155,7 +155,7 @@ async def mine(here: Here, caller: SignedIn, page: Paged) -> Listed[BusinessShow
 
 
 @routes.get("/{business_id}")
-async def read(here: Here, business_id: UUID) -> BusinessShown:
+async def read(here: Here, business_id: UUID, _caller: MaybeSignedIn) -> BusinessShown:
     """One business."""
     return _shown(await profile.read(here, business_id))
 

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.fields import Closed, Flag, Instant, Resource
-from turnosya.runtime.http import OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.pages import Listed, Paged
 from turnosya.services.business import staff
 from turnosya.services.business.routes.forms import Change, Here, Name, after_id, at_home
@@ -53,14 +53,14 @@ async def add(
 
 
 @routes.get("")
-async def listed(here: Here, business_id: UUID, page: Paged) -> Listed[MemberShown]:
+async def listed(here: Here, business_id: UUID, page: Paged, _caller: MaybeSignedIn) -> Listed[MemberShown]:
     """Who works there."""
     state, found = await staff.listed(here, business_id, after=after_id(page), limit=page.read)
     return page.of([_shown(state, one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{staff_id}")
-async def read(here: Here, business_id: UUID, staff_id: UUID) -> MemberShown:
+async def read(here: Here, business_id: UUID, staff_id: UUID, _caller: MaybeSignedIn) -> MemberShown:
     """One member."""
     return _shown(*await staff.read(here, business_id, staff_id))
 
