@@ -9,10 +9,10 @@ from uuid import UUID
 
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.runtime.messages import Conflict, Event, Forbidden, NotFound
+from turnosya.runtime.messages import Conflict, Event, Forbidden
 from turnosya.services.turnos import agenda, rules, telling
 from turnosya.services.turnos.agenda import Seen
-from turnosya.services.turnos.fresh import Stale, until_fresh
+from turnosya.services.turnos.fresh import until_fresh
 from turnosya.services.turnos.refusals import AppointmentNotActive, CancellationWindowClosed
 from turnosya.services.turnos.resources import appointment_resource
 from turnosya.services.turnos.rules import Verdict
@@ -71,22 +71,12 @@ async def _try(turnos: Turnos, deed: Deed, once: Once) -> Kept:
         raise Forbidden
 
     async def work(tx: Transaction) -> tuple[int, dict[str, Any]]:
-        turno = await _lock_turno(tx, deed.turno_id, expected=seen.turno)
+        await seats.lock(tx, [seats.staff_key(seen.turno.staff_id)])
+        turno = await agenda.locked(tx, seen.turno, now=turnos.clock.now())
         done = await _carry_out(turnos, tx, deed, replace(seen, turno=turno))
         return 200, appointment_resource(done, seen.shop.calendar.zone)
 
     return await once.answer(turnos.db, work)
-
-
-async def _lock_turno(tx: Transaction, turno_id: UUID, *, expected: Turno) -> Turno:
-    """The turno as it is under the lock of its member; Stale if it has gone to another member meanwhile."""
-    await seats.lock(tx, [seats.staff_key(expected.staff_id)])
-    turno = await turno_store.find(tx, turno_id)
-    if turno is None:
-        raise NotFound
-    if turno.staff_id != expected.staff_id:
-        raise Stale
-    return turno
 
 
 async def _carry_out(turnos: Turnos, tx: Transaction, deed: Deed, seen: Seen) -> Turno:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from turnosya.contracts.turnos import GetVisits, Visits
+from turnosya.runtime.database import Transaction
 from turnosya.runtime.messages import NotFound
 from turnosya.services.turnos import copies, lapsing, rules
+from turnosya.services.turnos.fresh import Stale
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.store.turnos import Wanted
@@ -34,7 +36,9 @@ async def seen_by(turnos: Turnos, user_id: UUID, turno_id: UUID) -> Seen:
         turno = await turno_store.find(tx, turno_id)
     if turno is None or turno.status is Status.HELD:
         raise NotFound
-    shop = await copies.current_shop(turnos, turno.business_id)
+    shop = await copies.kept_shop(turnos, turno.business_id)
+    if turno.client_id != user_id:
+        shop = await copies.shop_where(turnos, shop, lambda shop: shop.is_run_by(user_id))
     by_business = shop.is_run_by(user_id)
     if not by_business and turno.client_id != user_id:
         raise NotFound
@@ -44,10 +48,30 @@ async def seen_by(turnos: Turnos, user_id: UUID, turno_id: UUID) -> Seen:
     return await seen_by(turnos, user_id, turno_id)
 
 
+async def locked(tx: Transaction, seen: Turno, *, now: datetime) -> Turno:
+    """A turno as it is under the lock of its member; Stale if it has gone to another or is over meanwhile."""
+    turno = await turno_store.find_locked(tx, seen.id)
+    if turno is None:
+        raise NotFound
+    if turno.staff_id != seen.staff_id or rules.has_lapsed(turno, now):
+        raise Stale
+    return turno
+
+
 async def listed(
     turnos: Turnos, wanted: Wanted, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[tuple[Turno, str]]:
     """Turnos by start, each with the name of its business's zone."""
+    rows = await _listed(turnos, wanted, after=after, limit=limit)
+    lapsed = [turno.id for turno, _ in rows if rules.has_lapsed(turno, turnos.clock.now())]
+    for turno_id in lapsed:
+        await lapsing.expire(turnos, turno_id)
+    return await _listed(turnos, wanted, after=after, limit=limit) if lapsed else rows
+
+
+async def _listed(
+    turnos: Turnos, wanted: Wanted, *, after: tuple[datetime, UUID] | None, limit: int
+) -> list[tuple[Turno, str]]:
     async with turnos.db.read() as tx:
         return await turno_store.listed(tx, wanted, after=after, limit=limit)
 

@@ -123,6 +123,7 @@ async def _try_anew(turnos: Turnos, order: Order, once: Once) -> Kept:
 
 async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
     now = turnos.clock.now()
+    shop = await copies.shop_where(turnos, shop, lambda shop: shop.knows(order.staff_id, order.service_ids))
     if order.staff_id is not None:
         shop.member(order.staff_id)
     attempt = Attempt(order, shop, shop.sought(order.service_ids), now)
@@ -145,7 +146,7 @@ async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
         if look.kept is not None:
             return look.kept
         await clear_lapsed(tx, shop, look.seats, now=now)
-        return await _write(turnos, tx, attempt, once, _decide(turnos, attempt, look))
+        return await _write(turnos, tx, attempt, once=once, decision=_decide(turnos, attempt, look))
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +237,9 @@ def _refuse_too_many(turnos: Turnos, attempt: Attempt, live: Sequence[Seat]) -> 
         raise TooManyHolds(retry_after_s=max(1, int((min(ends) - attempt.now).total_seconds())))
 
 
-async def _write(turnos: Turnos, tx: Transaction, attempt: Attempt, once: Once, decision: _Decision) -> Kept:
+async def _write(
+    turnos: Turnos, tx: Transaction, attempt: Attempt, *, once: Once, decision: _Decision
+) -> Kept:
     order, shop = attempt.order, attempt.shop
     turno = _turno(turnos, attempt, decision)
     zone = shop.calendar.zone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -31,21 +32,50 @@ async def recent_shop(turnos: Turnos, business_id: UUID) -> Shop:
 
     Only for what compares ``revisions`` before it decides; others read ``current_shop``.
     """
-    return turnos.window.get(business_id) or await current_shop(turnos, business_id)
+    return _open(turnos.window.get(business_id) or await kept_shop(turnos, business_id))
 
 
 async def current_shop(turnos: Turnos, business_id: UUID) -> Shop:
     """A business as it is stored now; asks business on first need. NotFound if there is none."""
+    return _open(await kept_shop(turnos, business_id))
+
+
+async def kept_shop(turnos: Turnos, business_id: UUID) -> Shop:
+    """The same, though it may be closed for good: its turnos are still there to be read."""
     async with turnos.db.read() as tx:
         shop = await shops.find(tx, business_id)
     if shop is None:
-        business = await turnos.bus.call(GetBusiness(business_id=business_id))
-        async with turnos.db.transaction() as tx:
-            await shops.take_over(tx, business)
-            shop = await locked_shop(tx, business_id)
+        return await _asked_shop(turnos, business_id)
+    turnos.window.put(shop)
+    return shop
+
+
+async def shop_where(turnos: Turnos, shop: Shop, holds: Callable[[Shop], bool]) -> Shop:
+    """``shop``, or, where the wanted does not hold there, what business says it is by now.
+
+    The event of what was added a moment ago may still be on its way: nobody is refused by a copy alone.
+    """
+    return shop if holds(shop) else _open(await _asked_shop(turnos, shop.business.id))
+
+
+async def is_run_by(turnos: Turnos, business_id: UUID, user_id: UUID) -> bool:
+    """Whether somebody owns a business or works there. NotFound if there is none."""
+    shop = await current_shop(turnos, business_id)
+    return (await shop_where(turnos, shop, lambda shop: shop.is_run_by(user_id))).is_run_by(user_id)
+
+
+async def _asked_shop(turnos: Turnos, business_id: UUID) -> Shop:
+    business = await turnos.bus.call(GetBusiness(business_id=business_id))
+    async with turnos.db.transaction() as tx:
+        await shops.take_over(tx, business)
+        shop = await locked_shop(tx, business_id)
+    turnos.window.put(shop)
+    return shop
+
+
+def _open(shop: Shop) -> Shop:
     if shop.business.deleted:
         raise NotFound
-    turnos.window.put(shop)
     return shop
 
 
@@ -70,7 +100,7 @@ async def follow(turnos: Turnos, event: BusinessChanged) -> None:
 async def apply(turnos: Turnos, request: ApplyBusiness) -> Nothing:
     """Takes a change over before business makes it, unless it would strand turnos (R11)."""
     business = request.business
-    known = await _known(turnos, business.id)
+    known = await kept_shop(turnos, business.id)
     async with turnos.db.transaction() as tx:
         await seats.lock(tx, {*_keys(known.business), *_keys(business)})
         shop = await locked_shop(tx, business.id)
@@ -94,12 +124,6 @@ async def apply(turnos: Turnos, request: ApplyBusiness) -> Nothing:
     return Nothing()
 
 
-async def _known(turnos: Turnos, business_id: UUID) -> Shop:
-    async with turnos.db.read() as tx:
-        shop = await shops.find(tx, business_id)
-    return shop or await current_shop(turnos, business_id)
-
-
 async def take_back_forever(turnos: Turnos) -> None:
     """Undoes, some seconds later, changes that business asked about and then did not make."""
     wait_s = turnos.settings.take_back_after_s
@@ -108,9 +132,6 @@ async def take_back_forever(turnos: Turnos) -> None:
             await take_back(turnos)
         except ServiceError as error:
             log.warning("take_back_put_off", why=error.code)
-        except Exception:
-            # The loop must outlive whatever one business's state makes of it.
-            log.exception("take_back_failed")
         await asyncio.sleep(wait_s / 2)
 
 
@@ -120,17 +141,25 @@ async def take_back(turnos: Turnos) -> None:
         since = real_now() - timedelta(seconds=turnos.settings.take_back_after_s)
         waiting = await shops.waiting_since(tx, since)
     for business_id, version in waiting:
-        actual = await turnos.bus.call(GetBusiness(business_id=business_id))
-        async with turnos.db.transaction() as tx:
-            await seats.lock(tx, _keys(actual))
-            shop = await locked_shop(tx, business_id)
-            if actual.version >= version:
-                await shops.take_over(tx, actual)
-            elif await shops.put_back(tx, actual, unless_after=version):
-                log.warning("change_taken_back", business_id=str(business_id), version=version)
-            else:
-                continue
-            await _follow_zone(turnos, tx, shop, actual)
+        try:
+            await _take_back_one(turnos, business_id, version)
+        except Exception:
+            # The others must not wait for whatever one business's state makes of it.
+            log.exception("take_back_failed", business_id=str(business_id))
+
+
+async def _take_back_one(turnos: Turnos, business_id: UUID, version: int) -> None:
+    actual = await turnos.bus.call(GetBusiness(business_id=business_id))
+    async with turnos.db.transaction() as tx:
+        await seats.lock(tx, _keys(actual))
+        shop = await locked_shop(tx, business_id)
+        if actual.version >= version:
+            await shops.take_over(tx, actual)
+        elif await shops.put_back(tx, actual, unless_after=version):
+            log.warning("change_taken_back", business_id=str(business_id), version=version)
+        else:
+            return
+        await _follow_zone(turnos, tx, shop, actual)
 
 
 def _keys(business: Business) -> set[int]:

@@ -58,7 +58,7 @@ async def expire(turnos: Turnos, turno_id: UUID) -> Turno | None:
         turno = await turno_store.find(tx, turno_id)
     if turno is None or not rules.has_lapsed(turno, turnos.clock.now()):
         return turno
-    shop = await copies.current_shop(turnos, turno.business_id)
+    shop = await copies.kept_shop(turnos, turno.business_id)
     async with turnos.db.transaction() as tx:
         await seats.lock(tx, [seats.staff_key(turno.staff_id)])
         now = turnos.clock.now()

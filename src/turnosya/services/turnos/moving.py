@@ -10,8 +10,7 @@ from uuid import UUID
 
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.runtime.messages import NotFound
-from turnosya.services.turnos import agenda, rules, telling
+from turnosya.services.turnos import agenda, copies, rules, telling
 from turnosya.services.turnos.agenda import Seen
 from turnosya.services.turnos.availability import Limits, Place, Reason, Sought, judge, limits_for_owners
 from turnosya.services.turnos.fresh import Stale, until_fresh
@@ -51,7 +50,9 @@ async def reschedule(turnos: Turnos, move: Move, once: Once) -> Kept:
 async def _try(turnos: Turnos, move: Move, once: Once) -> Kept:
     seen = await agenda.seen_by(turnos, move.actor_id, move.turno_id)
     if move.staff_id is not None:
-        seen.shop.member(move.staff_id)
+        shop = await copies.shop_where(turnos, seen.shop, lambda shop: shop.knows(move.staff_id))
+        shop.member(move.staff_id)
+        seen = replace(seen, shop=shop)
 
     async def work(tx: Transaction) -> tuple[int, dict[str, Any]]:
         moved = await _move(turnos, tx, move, seen)
@@ -66,11 +67,7 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     sought = _sought(shop, old)
     candidates = _candidates(move, old, sought)
     await seats.lock(tx, _keys(old, candidates))
-    turno = await turno_store.find(tx, old.id)
-    if turno is None:
-        raise NotFound
-    if turno.version != old.version:
-        raise Stale
+    turno = await agenda.locked(tx, old, now=now)
     _refuse_if_fixed(turno, seen, now)
     if turno.starts_at == move.starts_at and move.staff_id in (None, turno.staff_id):
         return turno
@@ -225,12 +222,9 @@ async def _write(tx: Transaction, seen: Seen, *, old: Turno, moved: Turno, actor
     conflict = await turno_store.save(tx, moved)
     if conflict is not None:
         raise refused(conflict)
-    events = telling.moved(
-        moved,
-        seen.shop,
-        previous_starts_at=old.starts_at,
-        previous_staff_id=old.staff_id,
-        actor_id=actor_id,
-    )
+    if moved.status is Status.PENDING and not seen.by_business:
+        events = telling.requested(moved, seen.shop, actor_id=actor_id)
+    else:
+        events = telling.moved(moved, seen.shop, before=old, actor_id=actor_id)
     for event in events:
         await tx.publish(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -32,9 +32,14 @@ class Owner:
     on_conflict: OnConflict | None = None
 
 
-async def replace_schedule(turnos: Turnos, owner: Owner, decide: Callable[[Shop], Schedule]) -> Schedule:
-    """Makes the schedule what ``decide`` says; raises Forbidden, NotFound, NeedsDecision."""
-    shop = await _owned(turnos, owner)
+async def replace_schedule(
+    turnos: Turnos, owner: Owner, decide: Callable[[Shop], Schedule], *, staff_ids: Collection[UUID]
+) -> Schedule:
+    """Makes the schedule what ``decide`` says; raises Forbidden, NotFound, NeedsDecision.
+
+    ``staff_ids`` are the members that the new schedule names.
+    """
+    shop = await _owned(turnos, owner, staff_ids)
     async with turnos.db.transaction() as tx:
         before = await _lock(tx, shop)
         after = before.with_schedule(decide(before))
@@ -55,7 +60,7 @@ class NewOverride:
 
 async def add_override(turnos: Turnos, owner: Owner, new: NewOverride, once: Once) -> Kept:
     """Stores an override, and answers it."""
-    shop = await _owned(turnos, owner)
+    shop = await _owned(turnos, owner, [new.staff_id] if new.staff_id else [])
     if new.staff_id is not None:
         shop.member(new.staff_id)
     entry = OverrideEntry(new_id(), new.date, new.hours, new.staff_id, new.note, turnos.clock.now())
@@ -84,11 +89,11 @@ async def remove_override(turnos: Turnos, owner: Owner, override_id: UUID) -> No
         await shops.save_schedule(tx, owner.business_id, before.schedule)
 
 
-async def _owned(turnos: Turnos, owner: Owner) -> Shop:
+async def _owned(turnos: Turnos, owner: Owner, staff_ids: Collection[UUID] = ()) -> Shop:
     shop = await copies.current_shop(turnos, owner.business_id)
     if shop.business.owner_id != owner.user_id:
         raise Forbidden
-    return shop
+    return await copies.shop_where(turnos, shop, lambda shop: all(shop.knows(one) for one in staff_ids))
 
 
 async def _lock(tx: Transaction, shop: Shop) -> Shop:

@@ -121,6 +121,12 @@ class Shop:
             if member.active and not member.deleted
         )
 
+    def knows(self, staff_id: UUID | None, service_ids: Sequence[UUID] = ()) -> bool:
+        """Whether it has this member, if one is named, and these services."""
+        members = {member.id for member in self.business.staff if not member.deleted}
+        services = {service.id for service in self.business.services if not service.deleted}
+        return (staff_id is None or staff_id in members) and services.issuperset(service_ids)
+
     def service(self, service_id: UUID, *, field: str = "service_id") -> Offered:
         """A service of this business; refuses ``field`` if it has no such service."""
         for service in self.business.services:

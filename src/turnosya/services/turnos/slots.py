@@ -46,6 +46,9 @@ async def _look_anew(turnos: Turnos, inquiry: Inquiry) -> tuple[Shop, list[Slot]
 
 
 async def _look(turnos: Turnos, inquiry: Inquiry, shop: Shop) -> tuple[Shop, list[Slot]]:
+    shop = await copies.shop_where(
+        turnos, shop, lambda shop: shop.knows(inquiry.staff_id, [inquiry.service_id])
+    )
     if inquiry.staff_id is not None:
         shop.member(inquiry.staff_id)
     sought = shop.sought((inquiry.service_id,))

@@ -1,4 +1,4 @@
-"""Changes that would strand turnos: refused with the list of them, or carried out as the owner decides (R11)."""
+"""Changes that would strand turnos: refused with a list of them, or done as the owner decides (R11)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,19 @@ class Change:
         offered = {service.id for service in after.services if not service.deleted}
         dropped = {service.id for service in before.services if not service.deleted} - offered
         stranded = rules.stranded_by_absence(future, staff_ids=gone, service_ids=dropped)
+        stranded += [turno for turno in future if self._is_left_alone(turno)]
         stranded += rules.stranded_by_hours(future, before=self.before.calendar, after=self.after.calendar)
         ids = {turno.id for turno in stranded}
         return [turno for turno in future if turno.id in ids]
+
+    def _is_left_alone(self, turno: Turno) -> bool:
+        """Whether its member did its service before and does no longer."""
+        ids = set(turno.service_ids or [turno.service_id])
+        able = [
+            shop.members_of([service for service in shop.business.services if service.id in ids])
+            for shop in (self.before, self.after)
+        ]
+        return turno.staff_id in able[0] and turno.staff_id not in able[1]
 
 
 async def resolve(
@@ -48,15 +58,17 @@ async def resolve(
 
     Needs the locks of all members of the business, so that no booking goes by the hours of before.
     """
-    if on_conflict == "propose":
-        raise invalid("on_conflict", "not_available", "proposing new times is not available yet")
     now = turnos.clock.now()
-    stranded = change.strands(await turno_store.future_of(tx, change.before.business.id, now=now))
+    future = await turno_store.future_of(tx, change.before.business.id, now=now)
+    stranded = change.strands([turno for turno in future if not rules.has_lapsed(turno, now)])
     if not stranded or on_conflict == "keep":
         return
     if on_conflict is None:
         raise NeedsDecision(appointments=[affected(turno, change.before) for turno in stranded])
-    for turno in stranded:
+    if on_conflict == "propose":
+        raise invalid("on_conflict", "not_available", "proposing new times is not available yet")
+    # In the order in which everybody locks rows, so that two who cancel never wait for each other.
+    for turno in sorted(stranded, key=lambda turno: turno.id):
         after = turno.after(What.CANCELLED, at=now, actor_id=actor_id)
         cancelled = replace(after, status=Status.CANCELLED, expires_at=None)
         await turno_store.save(tx, cancelled)

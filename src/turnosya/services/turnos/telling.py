@@ -69,32 +69,29 @@ def booked(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
 def requested(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
     """A request that the business has to confirm before it lapses (R16)."""
     assert turno.expires_at is not None, "a pending turno has its end"  # noqa: S101 - the table's own check
-    job = Job.of(
-        ExpirePending(appointment_id=turno.id),
-        key=f"turnos.ExpirePending:{turno.id}",
-        run_at=turno.expires_at,
-    )
     told = appointment(turno, shop)
     return [
         AppointmentRequested(appointment=told, actor_id=actor_id, expires_at=turno.expires_at),
-        ScheduleRequested(job=job),
+        _lapsing_later(turno.id, turno.expires_at),
     ]
 
 
-def moved(
-    turno: Turno, shop: Shop, *, previous_starts_at: datetime, previous_staff_id: UUID, actor_id: UUID
-) -> list[Event]:
-    """A turno at its new time; one that has to be confirmed again is a request again."""
-    if turno.status is Status.PENDING:
-        return requested(turno, shop, actor_id=actor_id)
-    return [
-        AppointmentMoved(
-            appointment=appointment(turno, shop),
-            previous_starts_at=previous_starts_at,
-            previous_staff_id=previous_staff_id,
-            actor_id=actor_id,
-        )
-    ]
+def _lapsing_later(turno_id: UUID, expires_at: datetime) -> ScheduleRequested:
+    job = Job.of(
+        ExpirePending(appointment_id=turno_id), key=f"turnos.ExpirePending:{turno_id}", run_at=expires_at
+    )
+    return ScheduleRequested(job=job)
+
+
+def moved(turno: Turno, shop: Shop, *, before: Turno, actor_id: UUID) -> list[Event]:
+    """A turno at its new time; a request that the business itself moved lapses at another time too."""
+    told = AppointmentMoved(
+        appointment=appointment(turno, shop),
+        previous_starts_at=before.starts_at,
+        previous_staff_id=before.staff_id,
+        actor_id=actor_id,
+    )
+    return [told] if turno.expires_at is None else [told, _lapsing_later(turno.id, turno.expires_at)]
 
 
 def cancelled(turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None) -> Event:

@@ -142,8 +142,7 @@ async def set_by_business(
     here: Here, business_id: UUID, body: OwnBookingBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
     """Books a time for a client; the owner's and the staff's."""
-    shop = await copies.current_shop(here, business_id)
-    if not shop.is_run_by(caller.user_id):
+    if not await copies.is_run_by(here, business_id, caller.user_id):
         raise Forbidden
     if body.overbook and not body.reason:
         raise invalid("reason", "missing", "is required with overbook")
@@ -253,7 +252,7 @@ async def no_show(here: Here, appointment_id: UUID, caller: SignedIn, once: Once
 async def _must_run(here: Here, user_id: UUID, business_id: UUID | None) -> None:
     if business_id is None:
         raise invalid("business_id", "missing", "is required with as=business")
-    if not (await copies.current_shop(here, business_id)).is_run_by(user_id):
+    if not await copies.is_run_by(here, business_id, user_id):
         raise NotFound
 
 

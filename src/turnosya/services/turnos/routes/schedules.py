@@ -96,7 +96,8 @@ async def replace_schedule(
 ) -> ScheduleResource:
     """Replaces the week, and of the policy what is sent; the owner's."""
     owner = Owner(caller.user_id, business_id, body.on_conflict)
-    return schedule_resource(await schedules.replace_schedule(here, owner, body.applied_to))
+    named = {entry.staff_id for entry in body.weekly if entry.staff_id}
+    return schedule_resource(await schedules.replace_schedule(here, owner, body.applied_to, staff_ids=named))
 
 
 @routes.post("/overrides", status_code=201, response_model=OverrideResource)

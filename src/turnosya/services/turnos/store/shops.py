@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, select, tuple_, update
+from sqlalchemy import Row, and_, delete, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Business
@@ -41,7 +41,7 @@ async def find(tx: Transaction, business_id: UUID) -> Shop | None:
 
 
 async def take_over(tx: Transaction, business: Business) -> None:
-    """Keeps what business says it is now, unless something newer is known; nothing waits any more."""
+    """Keeps what business says it is now, unless that or something newer is known; nothing waits any more."""
     values = {
         "version": business.version,
         "state": business.model_dump(mode="json"),
@@ -54,7 +54,10 @@ async def take_over(tx: Transaction, business: Business) -> None:
         .on_conflict_do_update(
             index_elements=[businesses.c.id],
             set_={**values, "revision": businesses.c.revision + 1},
-            where=businesses.c.version <= business.version,
+            where=or_(
+                businesses.c.version < business.version,
+                and_(businesses.c.version == business.version, businesses.c.applied_at.is_not(None)),
+            ),
         )
     )
 
@@ -103,7 +106,10 @@ async def put_back(tx: Transaction, actual: Business, *, unless_after: int) -> b
 async def waiting_since(tx: Transaction, before: datetime) -> list[tuple[UUID, int]]:
     """Businesses, with the version, whose change has waited since before an instant (real time)."""
     rows = await tx.execute(
-        select(businesses.c.id, businesses.c.version).where(businesses.c.applied_at < before).limit(100)
+        select(businesses.c.id, businesses.c.version)
+        .where(businesses.c.applied_at < before)
+        .order_by(businesses.c.applied_at)
+        .limit(100)
     )
     return [(row.id, row.version) for row in rows]
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, delete, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from turnosya.runtime.database import Transaction
@@ -38,6 +38,12 @@ async def find(tx: Transaction, turno_id: UUID) -> Turno | None:
     return None if row is None else _turno(row)
 
 
+async def find_locked(tx: Transaction, turno_id: UUID) -> Turno | None:
+    """The same, kept for us until the transaction ends."""
+    row = (await tx.execute(select(appointments).where(_table.id == turno_id).with_for_update())).first()
+    return None if row is None else _turno(row)
+
+
 async def find_many(tx: Transaction, ids: Collection[UUID]) -> list[Turno]:
     """Those of these that exist, in the order of their ids, kept for us until the transaction ends."""
     statement = select(appointments).where(_table.id.in_(ids)).order_by(_table.id).with_for_update()
@@ -47,6 +53,12 @@ async def find_many(tx: Transaction, ids: Collection[UUID]) -> list[Turno]:
 async def add(tx: Transaction, turno: Turno) -> None:
     """Stores a turno as it is."""
     await tx.execute(insert(appointments).values(**row_values(turno)))
+
+
+async def add_many(tx: Transaction, turnos: Sequence[Turno]) -> None:
+    """Stores turnos as they are, in one round trip or few."""
+    if turnos:
+        await tx.execute(insert(appointments), [row_values(turno) for turno in turnos])
 
 
 async def save(tx: Transaction, turno: Turno) -> Reason | None:
@@ -102,8 +114,12 @@ async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
 
 async def set_dates(tx: Transaction, dates: Sequence[tuple[UUID, date]]) -> None:
     """Writes the local dates of turnos anew, after the zone of their business has changed."""
-    for turno_id, starts_on in dates:
-        await tx.execute(update(appointments).where(_table.id == turno_id).values(starts_on=starts_on))
+    if dates:
+        statement = update(appointments).where(_table.id == bindparam("turno_id"))
+        await tx.execute(
+            statement.values(starts_on=bindparam("local_date")),
+            [{"turno_id": turno_id, "local_date": starts_on} for turno_id, starts_on in dates],
+        )
 
 
 async def completed(tx: Transaction, *, client_id: UUID, business_id: UUID) -> int:
