@@ -83,7 +83,7 @@ class Person:
     async def cancel(self, turno: Turno, reason: str | None = None) -> Exchange:
         """Cancels a turno."""
         path = f"/v1/turnos/appointments/{turno.id}/cancel"
-        return await self.ask("POST", path, {"reason": reason} if reason else {})
+        return await self.ask("POST", path, {"reason": reason} if reason else {}, key=str(uuid4()))
 
     async def turno(self, turno_id: UUID) -> Turno:
         """A turno as it is now."""

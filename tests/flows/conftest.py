@@ -1,0 +1,42 @@
+"""One system a form and worker, shared by all flows of it."""
+
+from collections.abc import AsyncGenerator, Generator
+
+import pytest
+import pytest_asyncio
+
+from tests.flows.systems import Form, System, Zygote, a_system
+from tests.flows.world import PatientApi, World
+from tests.servers import Servers
+
+
+@pytest.fixture(scope="session")
+def zygote(request: pytest.FixtureRequest) -> Generator[Zygote]:
+    """The process from which all processes of ours are forked."""
+    zygote = Zygote(request.config.rootpath)
+    yield zygote
+    zygote.close()
+
+
+@pytest.fixture(scope="session", params=list(Form), ids=lambda form: form.name.lower())
+def form(request: pytest.FixtureRequest) -> Form:
+    """Every flow runs in each form, unless it says in which."""
+    chosen: Form = request.param
+    return chosen
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def system(
+    form: Form, servers: Servers, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[System]:
+    """A running system; when the next form's begins, this one has ended."""
+    folder = tmp_path_factory.mktemp(form.name.lower())
+    async with a_system(form, servers, zygote, folder) as running:
+        yield running
+
+
+@pytest.fixture
+async def world(system: System) -> AsyncGenerator[World]:
+    """The system as those see it who use it."""
+    async with PatientApi(system.url) as api:
+        yield World.of(system, api)

@@ -1,0 +1,336 @@
+"""Running systems in the three forms that one may choose, each on stores of its own, ended by the run."""
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aio_pika
+import asyncpg
+import httpx
+import redis.asyncio
+
+from tests.flows.zygote import ENDED
+from tests.servers import NAMED_IN, Servers
+from turnosya.app import SERVICES, queues
+from turnosya.embedded.ports import free_port
+
+START_S = 40.0
+SETTLE_S = 20.0
+KEYS = ("TOKEN_MAC_KEY", "OTP_PEPPER", "KEY_ENCRYPTION_KEY", "LINK_KEY", "MESSAGE_KEY")
+# Each alone, and the rest together.
+ALONE = ("auth", "users", "business", "turnos", "notification", "gateway")
+REST = tuple(name for name in SERVICES if name not in ALONE)
+
+
+class Form(Enum):
+    """How a system runs. The value is the number of its Redis database: nobody else's keys are there."""
+
+    MEMORY = 12
+    RABBITMQ = 13
+    SPLIT = 14
+
+
+class Failed(Exception):
+    """A process of ours did not do as it should."""
+
+
+@dataclass
+class Process:
+    """One process: what it serves and where."""
+
+    names: tuple[str, ...]
+    env: Mapping[str, str]
+    log: Path
+    port: int
+    operations_port: int
+    pid: int | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.signal(0)
+
+    def signal(self, number: int) -> bool:
+        """Whether it was there to get it."""
+        if self.pid is None:
+            return False
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+    async def until_ready(self) -> None:
+        address = f"http://127.0.0.1:{self.operations_port}/readyz"
+        try:
+            async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
+                while True:
+                    with suppress(httpx.HTTPError):
+                        if (await http.get(address)).is_success:
+                            return
+                    if not self.is_running:
+                        raise Failed(f"{self.names} ended: {self.said()}")
+                    await asyncio.sleep(0.03)
+        except TimeoutError:
+            raise Failed(f"{self.names} is not ready: {self.said()}") from None
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8", "replace")[-3000:] if self.log.exists() else "nothing"
+
+
+class Zygote:
+    """The process that all others are forked from."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-m", "tests.flows.zygote"]
+        self._process = subprocess.Popen(
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def fork(self, args: Sequence[str], env: Mapping[str, str], log: Path) -> int:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"args": list(args), "env": dict(env), "log": str(log)}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.communicate()
+
+
+@dataclass
+class System:
+    """A whole system; ``url`` is its gateway's."""
+
+    form: Form
+    zygote: Zygote
+    processes: list[Process]
+    databases: Mapping[str, str]
+    """PostgreSQL by service, for audits."""
+    folder: Path
+    base: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def url(self) -> str:
+        return self._of("gateway").url
+
+    def _of(self, service: str) -> Process:
+        return next(one for one in self.processes if service in one.names)
+
+    async def kill(self, service: str) -> None:
+        """SIGKILL to the process in which it runs."""
+        process = self._of(service)
+        process.signal(signal.SIGKILL)
+        await _until_gone(process)
+
+    async def start_again(self, service: str) -> None:
+        process = self._of(service)
+        self.launch(process)
+        await process.until_ready()
+        await self.until_ready()
+
+    def launch(self, process: Process) -> None:
+        args = ["serve", *(process.names if self.form is Form.SPLIT else ())]
+        process.pid = self.zygote.fork(args, process.env, process.log)
+
+    async def start(self) -> None:
+        await self.command("migrate")
+        for process in self.processes:
+            self.launch(process)
+        await asyncio.gather(*(process.until_ready() for process in self.processes))
+        await self.until_ready()
+
+    async def until_ready(self) -> None:
+        """The gateway says so, and every service answers the others."""
+        async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
+            while True:
+                health = await http.get(f"{self.url}/v1/checks/health", timeout=10)
+                if health.is_success and health.json()["status"] == "ok":
+                    return
+                await asyncio.sleep(0.05)
+
+    async def command(self, *args: str) -> str:
+        """Another command of ours on the same settings, to its end; what it said."""
+        log = self.folder / f"{args[0]}-{secrets.token_hex(3)}.log"
+        process = Process(args, self.base, log, 0, 0, self.zygote.fork(args, self.base, log))
+        await _until_gone(process)
+        if not process.said().rstrip().endswith(f"{ENDED}0"):
+            raise Failed(f"{args}: {process.said()}")
+        return process.said()
+
+    async def stop(self) -> None:
+        for process in self.processes:
+            process.signal(signal.SIGTERM)
+        await asyncio.gather(*(_until_gone(process) for process in self.processes))
+
+    async def rows(self, service: str, query: str, *values: object) -> list[asyncpg.Record]:
+        """What lies in a service's database."""
+        connection = await asyncpg.connect(self.databases[service])
+        try:
+            return await connection.fetch(query, *values)
+        finally:
+            await connection.close()
+
+    async def until_settled(self) -> None:
+        """Every event was heard and every message sent; a dead letter fails."""
+        async with asyncio.timeout(SETTLE_S):
+            while True:
+                waiting = [await self._waiting_in(service) for service in self.databases]
+                queued = await self.rows("notification", "SELECT 1 FROM deliveries WHERE state = 'queued'")
+                if not queued and not any(waiting):
+                    return
+                await asyncio.sleep(0.05)
+
+    async def _waiting_in(self, service: str) -> bool:
+        found = await self.rows(
+            service,
+            "SELECT (SELECT count(*) FROM outbox) AS told,"
+            " (SELECT count(*) FROM inbox WHERE state = 'waiting') AS heard,"
+            " (SELECT array_agg(hearer || ': ' || error) FROM inbox WHERE state = 'dead') AS dead",
+        )
+        if found[0]["dead"]:
+            raise Failed(f"{service} gave up: {found[0]['dead']}")
+        return bool(found[0]["told"] or found[0]["heard"])
+
+
+async def _until_gone(process: Process) -> None:
+    async with asyncio.timeout(START_S):
+        while process.is_running:  # noqa: ASYNC110 - the kernel tells only its own parent
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def a_system(form: Form, servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerator[System]:
+    """A system in one of the forms, ready; stopped at the end."""
+    is_embedded = form is Form.MEMORY
+    database_url = servers.embedded_database_url if is_embedded else servers.database_url
+    redis_url = servers.embedded_redis_url if is_embedded else servers.redis_url
+    broker_url = None if is_embedded else _own_broker(servers)
+    redis_url = urlunsplit(urlsplit(redis_url)._replace(path=f"/{form.value}"))
+    await _forget_keys(redis_url)
+    if broker_url is not None:
+        await _forget_queues(broker_url)
+    databases = {
+        name: _own_database(database_url, name) for name, service in SERVICES.items() if service.migrations
+    }
+    base = {
+        **_settings(),
+        **({"TURNOSYA_BROKER_URL": broker_url} if broker_url else {}),
+        "TURNOSYA_DATABASE_URL": database_url,
+        "TURNOSYA_REDIS_URL": redis_url,
+        **{f"TURNOSYA_{name.upper()}_DATABASE_URL": url for name, url in databases.items()},
+        **{
+            f"TURNOSYA_{name.upper()}_REDIS_URL": _own_redis(redis_url, name)
+            for name, service in SERVICES.items()
+            if service.redis
+        },
+    }
+    system = System(form, zygote, _processes(form, base, folder), databases, folder, base)
+    try:
+        await system.start()
+        yield system
+    finally:
+        await system.stop()
+
+
+def _settings() -> dict[str, str]:
+    keys = {f"TURNOSYA_{name}": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in KEYS}
+    return {
+        **keys,
+        "TURNOSYA_ENV": "development",
+        "TURNOSYA_RATE_LIMITS": "off",
+        "TURNOSYA_LOG_LEVEL": "warning",
+        # Waits that only matter after a kill, short enough for a test.
+        "TURNOSYA_POLL_S": "0.2",
+        "TURNOSYA_NOTIFICATION_POLL_S": "0.2",
+        "TURNOSYA_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
+        "TURNOSYA_LEASE_S": "3",
+        "TURNOSYA_RELAY_LOCK_S": "2",
+        "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
+    }
+
+
+def _processes(form: Form, base: Mapping[str, str], folder: Path) -> list[Process]:
+    groups = [(name,) for name in ALONE] + [REST] if form is Form.SPLIT else [tuple(SERVICES)]
+    processes = [Process(names, {}, folder / f"{names[0]}.log", free_port(), free_port()) for names in groups]
+    urls = ",".join(f"{name}={one.url}" for one in processes for name in one.names if name != "gateway")
+    for process in processes:
+        process.env = {
+            **_of_these(base, process.names),
+            "TURNOSYA_PORT": str(process.port),
+            "TURNOSYA_OPERATIONS_PORT": str(process.operations_port),
+            **({"TURNOSYA_SERVICE_URLS": urls} if form is Form.SPLIT else {}),
+        }
+    return processes
+
+
+def _of_these(base: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The settings without the stores of others, and without an administrator's."""
+    theirs = {
+        f"TURNOSYA_{name.upper()}_{kind}_URL"
+        for name in SERVICES
+        for kind in ("DATABASE", "REDIS")
+        if name not in names
+    }
+    return {
+        name: value
+        for name, value in base.items()
+        if name not in theirs and name not in {"TURNOSYA_DATABASE_URL", "TURNOSYA_REDIS_URL"}
+    }
+
+
+def _own_broker(servers: Servers) -> str:
+    # A virtual host for flows alone: the queues have the same names in every system.
+    own = "" if os.environ.get(NAMED_IN["rabbitmq"]) else "-flows"
+    return servers.broker_url + own
+
+
+def _own_database(admin_url: str, service: str) -> str:
+    name = f"flow_{service}_{secrets.token_hex(4)}"
+    return _with(admin_url, name, path=f"/{name}")
+
+
+def _own_redis(admin_url: str, service: str) -> str:
+    return _with(admin_url, f"flow_{service}_{secrets.token_hex(4)}")
+
+
+def _with(url: str, user: str, *, path: str | None = None) -> str:
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{user}:{secrets.token_hex(16)}@{host}"
+    return urlunsplit(parts._replace(netloc=netloc, path=parts.path if path is None else path))
+
+
+async def _forget_keys(url: str) -> None:
+    """What an earlier system left in this database: it had other secrets."""
+    client = redis.asyncio.Redis.from_url(url)
+    try:
+        for name in SERVICES:
+            found = [key async for key in client.scan_iter(match=f"{name}:*", count=1000)]
+            if found:
+                await client.delete(*found)
+    finally:
+        await client.aclose()
+
+
+async def _forget_queues(url: str) -> None:
+    connection = await aio_pika.connect(url)
+    async with connection:
+        channel = await connection.channel()
+        for queue in queues():
+            await channel.queue_delete(queue)
