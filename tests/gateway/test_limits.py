@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from turnosya.runtime.redis import open_redis
 from turnosya.services.gateway.budgets import Asked, buckets_of, family_in
 from turnosya.services.gateway.limits import (
     ANONYMOUS,
@@ -81,7 +82,7 @@ async def test_parallel_requests_never_pass_the_burst_together(redis: Redis) -> 
 
 async def test_without_redis_each_process_counts_for_itself_and_comes_back() -> None:
     now = 1000.0
-    away = Redis(unix_socket_path="/nonexistent/redis.sock")
+    away = open_redis("unix:///nonexistent/redis.sock")
     limits = Limits(away, answer_within_s=5, retry_after_s=10, now=lambda: now)
     verdicts = [await limits.charge([Bucket(TIGHT, "ana")]) for _ in range(4)]
     assert [v.wait_s == 0 for v in verdicts] == [True, True, True, False]

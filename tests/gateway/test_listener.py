@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
 import websockets
@@ -80,6 +81,17 @@ async def test_a_target_with_two_readings_is_malformed(target: bytes) -> None:
         b"POST /v1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         b"POST /v1 HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5,5\r\n\r\nabcde",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nabcde",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+        b"POST /v1 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a\r\nX-A: b\x00c\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a\r\nX-A: b\rX-B: c\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\n Host: a\r\n\r\n",
+        b"GET /v1\r\n\r\n",
         b"GET /v1 HTTP/2.0\r\nHost: a\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"CONNECT api.test:443 HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -321,3 +333,148 @@ async def test_a_websocket_target_with_two_readings_is_malformed() -> None:
     async with listening(echo) as port:
         upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         assert (await ask(port, get(b"/socket.io/%2e%2e/internal", upgrade))).status == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Sec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Key: short\r\nSec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n",
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 8\r\n",
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n" * 2 + b"Sec-WebSocket-Version: 13\r\n",
+        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\nContent-Length: 2\r\n",
+    ],
+)
+async def test_a_broken_websocket_handshake_is_answered_with_a_problem(fields: bytes) -> None:
+    async with listening(echo) as port, line(port) as connection:
+        connection.say(get(b"/socket.io/", b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + fields))
+        assert (await connection.hear()).problem()["code"] == "malformed_request"
+        assert await connection.is_closed()
+
+
+async def test_a_websocket_message_has_a_largest_size_and_a_largest_number_of_fragments() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] == "websocket.receive":
+            pass
+
+    limits = WireLimits(socket_message_bytes=1000, socket_fragments=10)
+    async with listening(app, limits) as port:
+        for message in ("a" * 1001, ["a"] * 12):
+            async with websockets.connect(f"ws://127.0.0.1:{port}/socket.io/") as sock:
+                await sock.send(message)
+                await sock.wait_closed()
+                assert sock.close_code == 1009
+
+
+async def test_a_client_that_sends_requests_ahead_has_only_so_many_waiting() -> None:
+    begun: list[bytes] = []
+    release = asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.append(scope["raw_path"])
+        await release.wait()
+        await echo(scope, receive, send)
+
+    async with listening(slow, WireLimits(waiting_requests=3)) as port, line(port) as connection:
+        connection.say(b"".join(get(b"/%d" % n) for n in range(1000)))
+        release.set()
+        answers = [await connection.hear() for _ in range(5)]
+        assert [answer.status for answer in answers] == [200] * 4 + [429]
+        assert await connection.is_closed()
+    assert begun == [b"/0", b"/1", b"/2", b"/3"]
+
+
+async def test_a_stream_learns_that_its_client_is_gone_though_a_request_waits_behind_it() -> None:
+    noticed = asyncio.Event()
+
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        noticed.set()
+
+    async with listening(stream) as port:
+        async with line(port) as connection:
+            connection.say(get(b"/one") + get(b"/two"))
+            await connection.reader.readuntil(b"first")
+        await asyncio.wait_for(noticed.wait(), 5)
+
+
+async def test_an_answer_under_way_is_not_cut_by_the_idle_clock_of_the_one_before() -> None:
+    release = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["raw_path"] == b"/slow":
+            await release.wait()
+        await echo(scope, receive, send)
+
+    async with listening(app, WireLimits(idle_s=0.1)) as port, line(port) as connection:
+        # The second head has begun when the first answer starts the idle clock.
+        connection.say(get(b"/quick") + b"GET /slow HTTP/1.1\r\n")
+        assert (await connection.hear()).status == 200
+        connection.say(HOST + b"\r\n")
+        hearing = asyncio.create_task(connection.hear())
+        await asyncio.wait({hearing}, timeout=0.3)
+        release.set()
+        assert (await hearing).status == 200
+
+
+async def test_empty_lines_before_a_request_do_not_keep_a_connection() -> None:
+    async with listening(echo, WireLimits(idle_s=0.2)) as port, line(port) as connection:
+        closing = asyncio.create_task(connection.is_closed())
+        while not closing.done():
+            connection.say(b"\r\n")
+            await asyncio.wait({closing}, timeout=0.02)
+        assert closing.result()
+
+
+def bytes_until_reset(deaf: socket.socket) -> int:
+    received = 0
+    with pytest.raises(ConnectionResetError):
+        while part := deaf.recv(65536):
+            received += len(part)
+    return received
+
+
+@pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
+async def test_a_client_that_never_reads_its_answer_is_cut_off(last: bytes) -> None:
+    done = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(200):
+            await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        done.set()
+
+    async with listening(app, WireLimits(reader_check_s=0.05, idle_s=0.1)) as port:
+        with socket.create_connection(("127.0.0.1", port)) as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.sendall(get(b"/", last))
+            await asyncio.wait_for(done.wait(), 5)
+            assert await asyncio.to_thread(bytes_until_reset, deaf) < 20_000_000
+
+
+async def test_a_socket_whose_client_never_reads_is_cut_off() -> None:
+    gone = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            for _ in range(200):
+                await send({"type": "websocket.send", "bytes": b"x" * 100_000})
+        except OSError:
+            gone.set()
+
+    async with listening(app, WireLimits(reader_check_s=0.05)) as port:
+        with socket.create_connection(("127.0.0.1", port)) as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            key = b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
+            deaf.sendall(get(b"/socket.io/", b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + key))
+            await asyncio.wait_for(gone.wait(), 5)

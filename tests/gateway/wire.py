@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.server import ServerState
 
 from turnosya.services.gateway.doorway import Doorway, WireLimits
 from turnosya.services.gateway.hygiene import Outwards
@@ -20,18 +20,24 @@ PLAIN = Outwards(cors_origins=frozenset(), https_only=False)
 
 @asynccontextmanager
 async def running(config: uvicorn.Config) -> AsyncIterator[int]:
-    """Serves ``config`` on a free port of 127.0.0.1, without uvicorn's signal handlers."""
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
+    """Serves ``config`` on a free port of 127.0.0.1 until the block ends; then all connections are cut."""
     config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup(sockets=[listening])
+    state = ServerState()
+    loop = asyncio.get_running_loop()
+
+    def connection() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg, return-value]
+
+    server = await loop.create_server(connection, "127.0.0.1", 0)
     try:
-        yield listening.getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
     finally:
-        server.force_exit = True
-        await server.shutdown(sockets=[listening])
+        server.close()
+        for held in list(state.connections):
+            held.transport.abort()
+        for task in list(state.tasks):
+            task.cancel()
+        await asyncio.gather(*state.tasks, return_exceptions=True)
 
 
 @asynccontextmanager

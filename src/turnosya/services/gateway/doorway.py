@@ -1,9 +1,11 @@
 """What all connections of the listener share: the limits of the wire and who holds how many of them."""
 
+import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 
 from turnosya.services.gateway import hygiene, rules
+from turnosya.services.gateway.readers import ReaderWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,12 @@ class WireLimits:
     connections_per_address: int | None = 100
     loopback_exempt: bool = False
     proxies: tuple[rules.Network, ...] = ()
+    # A client that takes its answer more slowly than ``body_bytes_per_s`` is cut off.
+    reader_check_s: float = 10
+    # Requests that wait on one connection behind an unanswered one; browsers send none ahead.
+    waiting_requests: int = 16
     socket_message_bytes: int = 1024 * 1024
+    socket_fragments: int = 1024
 
 
 @dataclass(slots=True)
@@ -57,6 +64,11 @@ class Doorway:
         self.held[key] -= 1
         if self.held[key] <= 0:
             del self.held[key]
+
+    def watch_of(self, transport: asyncio.Transport) -> ReaderWatch:
+        """The watch that a connection's client takes its answers."""
+        limits = self.limits
+        return ReaderWatch(transport, check_s=limits.reader_check_s, bytes_per_s=limits.body_bytes_per_s)
 
     def _is_exempt(self, address: str) -> bool:
         if self.limits.connections_per_address is None or rules.is_among(address, self.limits.proxies):

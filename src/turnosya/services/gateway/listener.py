@@ -7,6 +7,7 @@ hold, and a problem document in answer to a broken frame. Read together with
 """
 
 import asyncio
+import re
 from collections import Counter
 from enum import Enum, auto
 from http import HTTPStatus
@@ -16,9 +17,11 @@ import httptools
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
+from websockets.frames import CloseCode, Frame
 
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import MalformedRequest, PayloadTooLarge
@@ -29,6 +32,9 @@ from turnosya.services.gateway.problems import HeadersTooLarge, RateLimited, Req
 
 log = structlog.get_logger()
 
+# The two fields of a WebSocket handshake that cannot be read otherwise (RFC 6455 §4.2.1).
+_SOCKET_KEY = re.compile(rb"[A-Za-z0-9+/]{22}==")
+_SOCKET_VERSION = b"13"
 # The parser refuses a repeated Content-Length and both framings at once; the rest is counted here.
 _ONLY_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization"})
 
@@ -69,11 +75,40 @@ class SocketListener(WebSocketsSansIOProtocol):
 
     config: ListenerConfig
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Takes the connection over from the listener, which has counted it."""
+        super().connection_made(transport)
+        self.reader = self.config.doorway.watch_of(self.transport)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends it and frees its place in the address's budget."""
+        self.reader.stop()
         if self.client is not None:
             self.config.doorway.leave(self.client[0])
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the service writes."""
+        super().pause_writing()
+        self.reader.start()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.reader.stop()
+        super().resume_writing()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The application is done and the connection closing, as soon as what is left has been sent."""
+        super().on_task_complete(task)
+        self.reader.start()
+
+    def handle_cont(self, event: Frame) -> None:
+        """One more fragment: their size is limited by the library, their number here (empty ones are free)."""
+        if len(self.frames) >= self.config.doorway.limits.socket_fragments:
+            self.conn.fail(CloseCode.MESSAGE_TOO_BIG)
+            self.handle_parser_exception()
+            return
+        super().handle_cont(event)
 
 
 class Listener(HttpToolsProtocol):
@@ -98,6 +133,7 @@ class Listener(HttpToolsProtocol):
         self.unparsed_bytes = 0
         self.head_bytes = 0
         self.seen: Counter[bytes] = Counter()
+        self.running: RequestResponseCycle | None = None
         self.body_bytes = 0
         self.body_elapsed_s = 0.0
         self.url = b""
@@ -109,6 +145,7 @@ class Listener(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Counts it, refuses one too many, and starts the idle clock."""
         super().connection_made(transport)
+        self.reader = self.doorway.watch_of(transport)
         if self.client is not None and not self.doorway.enter(self.client[0]):
             self._answer(RateLimited())
             return
@@ -120,8 +157,13 @@ class Listener(HttpToolsProtocol):
         """Frees its place and stops its clocks."""
         self._stop_timer()
         self._unset_keepalive_if_required()
+        self.reader.stop()
         if self.client is not None:
             self.doorway.leave(self.client[0])
+        if self.running is not None and not self.running.response_complete:
+            # uvicorn tells only the newest request, which may still wait behind this one.
+            self.running.disconnected = True
+            self.running.message_event.set()
         super().connection_lost(exc)
         # The parser holds this object and this object the parser: uvicorn breaks the ring, and so do we.
         del self.frames
@@ -145,8 +187,29 @@ class Listener(HttpToolsProtocol):
                 self.unparsed_bytes += len(data)
             self._watch_the_clock()
 
+    def pause_writing(self) -> None:
+        """The client reads more slowly than the service answers."""
+        super().pause_writing()
+        self.reader.start()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.reader.stop()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """The client was silent for too long."""
+        super().timeout_keep_alive_handler()
+        self.reader.start()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         """Answers what was refused behind this request, now that it is its turn."""
+        if self.transport.is_closing():
+            self.reader.start()
         if self.refusal is not None and not self.pipeline:
             self.server_state.total_requests += 1
             if not self.transport.is_closing():
@@ -189,6 +252,8 @@ class Listener(HttpToolsProtocol):
         """The head is whole: the last checks, then the request goes to the application."""
         self._check_head()
         self._stop_timer()
+        # An earlier answer may have started it while this head was coming.
+        self._unset_keepalive_if_required()
         self.phase = Phase.BODY
         super().on_headers_complete()
 
@@ -205,7 +270,24 @@ class Listener(HttpToolsProtocol):
         announced = rules.value_of(self.headers, b"content-length")
         if announced is not None and int(announced) > self._body_limit():
             raise PayloadTooLarge
-        if self.frames.should_upgrade() and self._should_upgrade() and self._is_answering():
+        if self.frames.should_upgrade() and self._should_upgrade():
+            self._check_socket_handshake()
+        if len(self.pipeline) >= self.limits.waiting_requests:
+            raise RateLimited
+
+    def _check_socket_handshake(self) -> None:
+        """Our answer is a problem; the WebSocket library's would be a line of text."""
+        key = rules.value_of(self.headers, b"sec-websocket-key") or b""
+        if (
+            self.frames.get_method() != b"GET"
+            or self.frames.get_http_version() != "1.1"
+            or self.seen[b"content-length"]
+            or self.seen[b"transfer-encoding"]
+            or self.seen[b"sec-websocket-key"] != 1
+            or _SOCKET_KEY.fullmatch(key) is None
+            or rules.value_of(self.headers, b"sec-websocket-version") != _SOCKET_VERSION
+            or self._is_answering()
+        ):
             raise MalformedRequest
 
     def on_body(self, body: bytes) -> None:
@@ -224,6 +306,7 @@ class Listener(HttpToolsProtocol):
     def _upgrade(self) -> None:
         self._stop_timer()
         if self._should_upgrade():
+            self.reader.stop()
             self.handle_websocket_upgrade()
             return
         # An upgrade that we don't offer is ignored (RFC 9110 §7.8), but the parser stops behind it.
@@ -285,7 +368,7 @@ class Listener(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             if cycle.response_started:
-                self.transport.close()
+                self._hang_up()
                 return
             waiting = [queued for queued, _ in self.pipeline]
             if cycle in waiting:
@@ -294,7 +377,7 @@ class Listener(HttpToolsProtocol):
                 return
         elif self.phase is Phase.BODY:
             # Its answer has been sent; only the rest of its body was still awaited.
-            self.transport.close()
+            self._hang_up()
             return
         elif self._is_answering():
             self.refusal = refusal
@@ -324,4 +407,8 @@ class Listener(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.timer = self.loop.call_later(self.limits.linger_s, self.transport.close)
+        self.timer = self.loop.call_later(self.limits.linger_s, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self.transport.close()
+        self.reader.start()
