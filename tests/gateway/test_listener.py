@@ -8,8 +8,9 @@ import pytest
 import websockets
 from starlette.types import Receive, Scope, Send
 
-from tests.gateway.wire import ask, body_of, echo, line, listening
-from turnosya.services.gateway.doorway import WireLimits
+from tests.gateway.wire import PLAIN, ask, body_of, echo, line, listening, running
+from turnosya.services.gateway.doorway import Doorway, WireLimits
+from turnosya.services.gateway.listener import ListenerConfig
 
 HOST = b"Host: api.test\r\n"
 
@@ -433,27 +434,34 @@ async def test_empty_lines_before_a_request_do_not_keep_a_connection() -> None:
         assert closing.result()
 
 
+class _Watched(Doorway):
+    """Says when a connection has left."""
+
+    def __init__(self, limits: WireLimits) -> None:
+        super().__init__(limits, PLAIN)
+        self.left = asyncio.Event()
+
+    def leave(self, address: str) -> None:
+        super().leave(address)
+        self.left.set()
+
+
 @pytest.mark.parametrize("parts", [1, 200])
 @pytest.mark.parametrize("last", [b"", b"Connection: close\r\n"])
 async def test_a_client_that_never_reads_its_answer_is_cut_off(last: bytes, parts: int) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["raw_path"] == b"/other":
-            await echo(scope, receive, send)
-            return
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(parts):
             body = b"x" * (20_000_000 // parts)
             await send({"type": "http.response.body", "body": body, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    limits = WireLimits(reader_check_s=0.05, idle_s=0.1, linger_s=0.01, connections_per_address=1)
-    async with listening(app, limits) as port:
+    doorway = _Watched(WireLimits(reader_check_s=0.05, idle_s=0.1))
+    async with running(ListenerConfig(app, doorway)) as port:
         with socket.create_connection(("127.0.0.1", port)) as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.sendall(get(b"/", last))
-            async with asyncio.timeout(5):
-                while (await ask(port, get(b"/other"))).status != 200:
-                    pass
+            await asyncio.wait_for(doorway.left.wait(), 5)
 
 
 async def test_a_socket_whose_client_never_reads_is_cut_off() -> None:
