@@ -82,7 +82,7 @@ class Servers:
         return _url("embedded-redis", WORKER)
 
     @contextmanager
-    def private(self, kind: Literal["rabbitmq", "postgres", "redis"]) -> Generator[PrivateServer]:
+    def private(self, kind: Kind) -> Generator[PrivateServer]:
         """A server for one test alone, to be killed and started at will; gone at the end.
 
         RabbitMQ takes 4 s to start. These are private even when servers are named in the environment:

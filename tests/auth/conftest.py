@@ -1,6 +1,7 @@
-"""Auth on a real Redis of its own, with time that only the test moves."""
+"""Auth on a real Redis of its own, the oldest and the split form's, with time that only the test moves."""
 
 from collections.abc import AsyncGenerator, Generator
+from typing import Literal
 
 import pytest
 from redis.asyncio import Redis
@@ -10,9 +11,10 @@ from tests.servers import Servers
 from turnosya.runtime.redis import open_redis
 
 
-@pytest.fixture(scope="session")
-def redis_url(servers: Servers) -> Generator[str]:
-    with servers.private("redis") as server:
+@pytest.fixture(scope="session", params=["embedded-redis", "redis"], ids=["wheel", "debian"])
+def redis_url(request: pytest.FixtureRequest, servers: Servers) -> Generator[str]:
+    kind: Literal["embedded-redis", "redis"] = request.param
+    with servers.private(kind) as server:
         yield server.url
 
 

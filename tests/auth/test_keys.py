@@ -4,9 +4,10 @@ import base64
 import json
 from asyncio import gather
 
-from tests.auth.world import BEGIN_MS, DAY, MINUTE, World
+from tests.auth.world import BEGIN_MS, DAY, MINUTE, SECOND, World
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.services.auth.context import Auth
+from turnosya.services.auth.sessions import Tokens
 
 
 async def published(auth: Auth) -> list[str]:
@@ -14,8 +15,11 @@ async def published(auth: Auth) -> list[str]:
 
 
 async def signer(auth: Auth) -> str:
-    token = await auth.keys.sign({"sub": "x"})
-    header = token.split(".")[0]
+    return kid_of(await auth.keys.sign({"sub": "x"}))
+
+
+def kid_of(token: str) -> str:
+    header = token.partition(".")[0]
     return str(json.loads(base64.urlsafe_b64decode(header + "=" * (-len(header) % 4)))["kid"])
 
 
@@ -52,6 +56,33 @@ async def test_after_a_long_absence_the_next_key_is_still_published_before_its_u
     assert await signer(world.auth) == first
     world.now.pass_(20 * MINUTE)
     assert await signer(world.auth) != first
+
+
+async def test_a_copy_whose_clock_is_behind_the_first_keys_signs_with_it(world: World) -> None:
+    [first] = await published(world.auth)
+    world.now.pass_(-2000)
+    assert await signer(world.copy_of_auth()) == first
+
+
+async def test_no_good_token_is_refused_over_two_rotations_while_people_refresh(world: World) -> None:
+    world.people.person()
+    tokens = await world.signed_in()
+    # Gateways and services meet the change with keys fetched at different times before it.
+    verifiers = {every: world.new_verifier() for every in (1, 4, 7)}
+    used: list[str] = []
+    for rotation in (1, 2):
+        world.now.ms = BEGIN_MS + rotation * 30 * DAY - 25 * MINUTE
+        good: list[Tokens] = []
+        for step in range(60):
+            world.now.pass_(MINUTE + SECOND)
+            tokens = await world.refresh(tokens)
+            used.append(kid_of(tokens.access_token))
+            good = [*good, tokens][-14:]
+            for every, verifier in verifiers.items():
+                if step % every == 0:
+                    for one in good:
+                        assert (await verifier.verify(one.access_token)).session_id == tokens.session_id
+    assert len(set(used)) == 3
 
 
 async def test_private_keys_lie_encrypted(world: World) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.auth.world import DAY, HOUR, MINUTE, SECOND, World
 from turnosya.contracts.auth import AccessChanged, SessionsEnded
@@ -235,3 +236,63 @@ async def test_a_session_that_is_refreshed_every_hour_for_a_week_still_knows_its
         tokens = await world.refresh(tokens)
     with pytest.raises(RefreshTokenReused):
         await world.refresh(first)
+
+
+async def test_what_is_kept_of_a_session_in_use_does_not_grow_for_ever(world: World) -> None:
+    world.people.person()
+    first = tokens = await world.signed_in()
+    family = first.refresh_token.split(".")[1]
+    for _ in range(80):
+        world.now.pass_(DAY)
+        tokens = await world.refresh(tokens)
+    assert await world.redis.llen(f"auth:issued:{family}") == 30
+    with pytest.raises(RefreshTokenInvalid):
+        await world.refresh(first)
+    again = await world.refresh(tokens, "key")
+    assert (await world.refresh(tokens, "key")).refresh_token == again.refresh_token
+    with pytest.raises(RefreshTokenReused):
+        await world.refresh(rules.refresh_token(world.auth.mac_key, family, 60))
+
+
+async def test_every_outcome_is_counted_and_reuse_with_its_age_and_distance(world: World) -> None:
+    world.people.person()
+    before = {outcome: counted(outcome) for outcome in OUTCOMES}
+    ages, distances = total("reuse_age_seconds"), total("reuse_distance")
+    first, ending, old = await world.signed_in(), await world.signed_in(), await world.signed_in()
+    await sessions.end_session(world.auth, ending.user_id, ending.session_id)
+    second = await world.refresh(first, "key")
+    await world.refresh(first, "key")
+    world.now.pass_(10 * SECOND)
+    third = await world.refresh(second)
+    unknown = rules.refresh_token(world.auth.mac_key, "0" * 32, 1)
+    for token in (first.refresh_token, ending.refresh_token, unknown, "forged"):
+        with pytest.raises((RefreshTokenInvalid, RefreshTokenReused)):
+            await world.refresh(token)
+    again = await world.signed_in()
+    world.now.pass_(30 * DAY)
+    for gone in (again, old, third):
+        with pytest.raises(RefreshTokenInvalid):
+            await world.refresh(gone)
+    added = {outcome: counted(outcome) - before[outcome] for outcome in OUTCOMES}
+    assert added == {
+        "rotated": 2,
+        "replayed": 1,
+        "reused": 1,
+        "revoked": 3,
+        "expired": 1,
+        "unknown": 1,
+        "forged": 1,
+    }
+    assert total("reuse_age_seconds") - ages == 10, "since its successor was given"
+    assert total("reuse_distance") - distances == 2
+
+
+OUTCOMES = ("rotated", "replayed", "reused", "revoked", "expired", "unknown", "forged")
+
+
+def counted(outcome: str) -> float:
+    return REGISTRY.get_sample_value("turnosya_refreshes_total", {"outcome": outcome}) or 0
+
+
+def total(name: str) -> float:
+    return REGISTRY.get_sample_value(f"turnosya_refresh_{name}_sum") or 0

@@ -10,6 +10,7 @@ from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
 from turnosya.services.auth import access, sessions
 from turnosya.services.auth.sessions import RefreshTokenInvalid
+from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS
 
 
 async def devices(world: World, user_id: UUID) -> list[str | None]:
@@ -139,3 +140,26 @@ async def test_gateways_hear_of_every_end(world: World) -> None:
     await sessions.end_session(world.auth, person.id, tokens.session_id)
     [change] = await world.told(AccessChanged)
     assert (change.user_id, change.ended_session_ids) == (person.id, [tokens.session_id])
+
+
+async def test_logging_out_ends_a_token_even_if_the_store_forgot_its_session(world: World) -> None:
+    person = world.people.person()
+    tokens = await world.signed_in()
+    await world.lose_everything()
+    with pytest.raises(NotFound):
+        await sessions.end_session(world.auth, person.id, tokens.session_id)
+    change = await sessions.log_out(world.auth, person.id, tokens.session_id)
+    assert change.ended_session_ids == [tokens.session_id]
+    assert (await access.snapshot(world.auth)).ended_session_ids == [tokens.session_id]
+    assert [told.ended_session_ids for told in await world.told(AccessChanged)] == [[tokens.session_id]]
+
+
+async def test_of_an_erased_person_no_word_is_left(world: World) -> None:
+    person = world.people.person()
+    await world.signed_in(device="Teléfono de Ana 1")
+    world.now.pass_(31 * DAY)
+    for number in range(11):
+        await world.signed_in(device=f"Teléfono de Ana {number}")
+    await access.end_sessions(world.auth, EndSessions(user_id=person.id, reason="erased", key="k"))
+    await world.redis.delete(EVENTS, ACCESS_EVENTS)  # as the relay does
+    assert b"Ana" not in await world.everything_stored()

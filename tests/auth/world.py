@@ -109,7 +109,17 @@ class World:
     transport: MemoryTransport
     bus: Bus
     settings: AuthSettings
-    verifier: TokenVerifier
+
+    def __post_init__(self) -> None:
+        self.verifier = self.new_verifier()
+
+    def new_verifier(self) -> TokenVerifier:
+        """As a gateway or service has one, in a process of its own."""
+
+        async def keys() -> list[dict[str, str]]:
+            return (await self.auth.keys.published()).keys
+
+        return TokenVerifier(keys, now=lambda: self.now.ms / 1000, monotonic=lambda: self.now.ms / 1000)
 
     def copy_of_auth(self, *, limited: bool = True, loopback_exempt: bool = False) -> Auth:
         store = Store(self.redis, lambda: self.now.ms)
@@ -166,7 +176,20 @@ class World:
     async def everything_stored(self) -> bytes:
         """All that lies in Redis, names and values."""
         keys = cast("list[bytes]", await self.redis.keys())  # pyright: ignore[reportUnknownMemberType] - its stubs
-        return b"".join([key + cast("bytes", await self.redis.dump(key)) for key in keys])
+        # Not DUMP, which compresses.
+        reads: dict[bytes, tuple[object, ...]] = {
+            b"string": ("GET",),
+            b"hash": ("HGETALL",),
+            b"list": ("LRANGE", 0, -1),
+            b"zset": ("ZRANGE", 0, -1),
+            b"stream": ("XRANGE", "-", "+"),
+        }
+        found: list[bytes] = []
+        for key in keys:
+            command, *rest = reads[await self.redis.execute_command("TYPE", key, NEVER_DECODE=True)]
+            value = await self.redis.execute_command(str(command), key, *rest, NEVER_DECODE=True)
+            found += [key, *_texts_in(value)]
+        return b"\n".join(found)
 
     async def lose_everything(self) -> None:
         """Redis comes back empty."""
@@ -179,6 +202,14 @@ class World:
         app = web_app("auth", auth or self.auth, tokens=self.verifier, routers=service.web, ready=ready)
         transport = httpx.ASGITransport(cast("Any", app), client=(ADDRESS, 40_000))
         return httpx.AsyncClient(transport=transport, base_url="http://test")
+
+
+def _texts_in(reply: object) -> list[bytes]:
+    if isinstance(reply, dict):
+        return _texts_in([*reply.items()])  # pyright: ignore[reportUnknownArgumentType] - any reply
+    if isinstance(reply, list | tuple):
+        return [text for part in reply for text in _texts_in(part)]  # pyright: ignore[reportUnknownVariableType]
+    return [reply] if isinstance(reply, bytes) else [str(reply).encode()]
 
 
 @asynccontextmanager
@@ -196,9 +227,5 @@ async def a_world(redis: Redis) -> AsyncGenerator[World]:
     auth = Auth.of(settings, bus, Store(redis, lambda: now.ms), limited=True, loopback_exempt=False)
     await access.load(auth)
 
-    async def keys() -> list[dict[str, str]]:
-        return (await auth.keys.published()).keys
-
-    verifier = TokenVerifier(keys, now=lambda: now.ms / 1000, monotonic=lambda: now.ms / 1000)
-    yield World(auth, redis, now, people, transport, bus, settings, verifier)
+    yield World(auth, redis, now, people, transport, bus, settings)
     await transport.close()

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from turnosya.contracts.auth import Access, AccessChanged, AccessHeartbeat, EndSessions, GetAccess, SetRoles
 from turnosya.contracts.users import GetBlocked, KeepBlocked
+from turnosya.runtime.bus import Undelivered
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Unavailable
 from turnosya.services.auth import drafts
@@ -36,15 +37,16 @@ class Ended(BaseModel):
     ended_session_ids: list[UUID] = []
     version: int | None = None
     blocked: bool | None = None
+    at: datetime
 
-    def change(self, auth: Auth) -> AccessChanged:
+    def change(self) -> AccessChanged:
         """What gateways must know at once."""
         return AccessChanged(
             user_id=self.user_id,
             ended_session_ids=self.ended_session_ids,
             version=self.version,
             blocked=self.blocked,
-            at=auth.now(),
+            at=self.at,
         )
 
 
@@ -53,6 +55,7 @@ class _Outcome(BaseModel):
 
 
 class _Snapshot(BaseModel):
+    at: datetime
     blocked: list[UUID] = []
     versions: list[tuple[UUID, int]] = []
     ended: list[UUID] = []
@@ -110,7 +113,7 @@ async def block(auth: Auth, user_id: UUID, *, reason: str, by: UUID) -> AccessCh
         "access_changed": drafts.access_changed(auth, user_id),
         "sessions_ended": drafts.sessions_ended(auth, "blocked", user_id),
     }
-    return (await decide(auth, "block", given, Ended)).change(auth)
+    return (await decide(auth, "block", given, Ended)).change()
 
 
 async def unblock(auth: Auth, user_id: UUID, *, by: UUID) -> AccessChanged:
@@ -121,7 +124,7 @@ async def unblock(auth: Auth, user_id: UUID, *, by: UUID) -> AccessChanged:
         "blocked": False,
         "access_changed": drafts.access_changed(auth, user_id),
     }
-    return (await decide(auth, "block", given, Ended)).change(auth)
+    return (await decide(auth, "block", given, Ended)).change()
 
 
 async def blocked_users(auth: Auth) -> list[BlockedUser]:
@@ -145,7 +148,7 @@ async def end_sessions(auth: Auth, request: EndSessions) -> AccessChanged:
         "access_changed": drafts.access_changed(auth, request.user_id),
         "sessions_ended": drafts.sessions_ended(auth, request.reason, request.user_id),
     }
-    return (await decide(auth, "end_sessions", given, Ended)).change(auth)
+    return (await decide(auth, "end_sessions", given, Ended)).change()
 
 
 async def set_roles(auth: Auth, request: SetRoles) -> AccessChanged:
@@ -156,7 +159,7 @@ async def set_roles(auth: Auth, request: SetRoles) -> AccessChanged:
         "key": f"roles:{request.key}",
         "access_changed": drafts.access_changed(auth, request.user_id),
     }
-    return (await decide(auth, "set_roles", given, Ended)).change(auth)
+    return (await decide(auth, "set_roles", given, Ended)).change()
 
 
 # --- what gateways ask and are told ---
@@ -164,10 +167,12 @@ async def set_roles(auth: Auth, request: SetRoles) -> AccessChanged:
 
 async def snapshot(auth: Auth, _request: GetAccess | None = None) -> Access:
     """What a gateway starts with, and asks for with every request while it cannot hear auth."""
-    at = auth.now()
     found = await decide(auth, "snapshot", {}, _Snapshot)
     return Access(
-        blocked_user_ids=found.blocked, versions=dict(found.versions), ended_session_ids=found.ended, at=at
+        blocked_user_ids=found.blocked,
+        versions=dict(found.versions),
+        ended_session_ids=found.ended,
+        at=found.at,
     )
 
 
@@ -178,8 +183,8 @@ async def heartbeats(auth: Auth) -> None:
             await load(auth)
             if await _news_are_told(auth):
                 await auth.bus.publish_every_copy(AccessHeartbeat(at=auth.now()))
-        except Unavailable:
-            log.warning("heartbeat_missed")
+        except (Unavailable, Undelivered, ConnectionError) as error:
+            log.warning("heartbeat_missed", why=type(error).__name__)
         except Exception:
             log.exception("heartbeat_failed")
         await asyncio.sleep(auth.settings.access_heartbeat_s)

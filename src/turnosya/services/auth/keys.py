@@ -50,8 +50,10 @@ class SigningKeyRing:
     async def sign(self, claims: Mapping[str, object]) -> str:
         """An access token (RFC 9068) with these claims."""
         now = self._store.now_ms()
-        used = [key for key in await self._present() if key.used_from <= now]
-        key = max(used, key=lambda key: key.used_from)
+        keys = sorted(await self._present(), key=lambda key: key.used_from)
+        used = [key for key in keys if key.used_from <= now]
+        # A copy whose clock is a little behind that of the first key's maker signs with it too.
+        key = used[-1] if used else keys[0]
         header = {"alg": identity.ALGORITHM, "typ": identity.TOKEN_TYPE, "kid": key.id}
         signed = f"{_encoded(_json(header))}.{_encoded(_json(claims))}"
         return f"{signed}.{_encoded(self._private(key).sign(signed.encode()))}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import monotonic
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -55,6 +56,7 @@ class Relay:
         self._auth = auth
         self._holder = str(uuid4())
         self._last = {ACCESS_EVENTS: "0-0", EVENTS: "0-0"}
+        self._renew_at = 0.0
 
     async def work(self) -> None:
         """Delivers what is stored, then waits for more."""
@@ -70,6 +72,7 @@ class Relay:
     async def holds_lock(self) -> bool:
         """Whether this copy delivers now; the lock is renewed."""
         lock_ms = int(self._auth.settings.relay_lock_s * 1000)
+        self._renew_at = monotonic() + lock_ms / 3000
         found = await self._auth.store.run("hold_relay", {"holder": self._holder, "ms": lock_ms}, _Lock)
         return found.outcome == "holding"
 
@@ -77,6 +80,9 @@ class Relay:
         """How many of the oldest events were delivered; None if one could not be."""
         stored = await self._auth.store.stored_events(stream, _BATCH)
         for key, entry in stored:
+            # Behind slow deliveries the lock may have gone to another copy, which delivers these again.
+            if monotonic() >= self._renew_at and not await self.holds_lock():
+                return None
             if not await self._deliver_one(stream, key, entry):
                 return None
             await self._auth.store.forget_event(stream, key)

@@ -22,7 +22,7 @@ from turnosya.runtime.http import (
 )
 from turnosya.runtime.idempotency import is_well_formed
 from turnosya.runtime.messages import Invalid, NotFound, invalid
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.phones import MAX_LENGTH, canonical
 from turnosya.services.auth import access, login, otp, rules, sessions
 from turnosya.services.auth.access import BlockedUser
@@ -227,16 +227,13 @@ web.add_api_route("/refresh", refresh, methods=["POST"], route_class_override=_R
 @web.post("/logout", status_code=204)
 async def log_out(auth: InAuth, caller: SignedIn, response: Response) -> None:
     """End the session of the token."""
-    try:
-        change = await sessions.end_session(auth, caller.user_id, caller.session_id)
-    except NotFound:
-        return  # ended already
-    _tell_gateway(response, change)
+    _tell_gateway(response, await sessions.log_out(auth, caller.user_id, caller.session_id))
 
 
 @web.get("/sessions")
 async def list_sessions(auth: InAuth, caller: SignedIn, page: Paged) -> Listed[SessionShown]:
     """The caller's devices, the latest first."""
+    bad_cursor(page, 1)
     found = [
         SessionShown(
             id=session.id,
@@ -276,6 +273,7 @@ async def jwks(auth: InAuth, response: Response) -> Jwks:
 @web.get("/blocked-users")
 async def list_blocked(auth: InAuth, _admin: Admin, page: Paged) -> Listed[BlockedUser]:
     """Everybody who is blocked (admins)."""
+    bad_cursor(page, 1)
     found = await access.blocked_users(auth)
     if page.after is not None:
         found = [one for one in found if (str(one.user_id),) > page.after]

@@ -88,12 +88,26 @@ class _Holder(BaseModel):
     expires_in_ms: float = REFRESH_TOKEN_S * 1000
 
 
+class _EndedOne(BaseModel):
+    outcome: str
+    user_id: UUID | None = None
+    ended_session_ids: list[UUID] = []
+    at: datetime | None = None
+
+    @property
+    def change(self) -> AccessChanged | None:
+        if self.outcome != "ended":
+            return None
+        return Ended.model_validate(self.model_dump()).change()
+
+
 class _SignedIn(BaseModel):
     outcome: str
     user_id: UUID = drafts.NOBODY
     version: int = 0
     roles: str = "[]"
     ended_session_ids: list[UUID] = []
+    at: datetime | None = None
 
 
 class _Rotated(BaseModel):
@@ -107,6 +121,7 @@ class _Rotated(BaseModel):
     roles: str = "[]"
     expires_in_ms: float = 0
     ended_session_ids: list[UUID] = []
+    at: datetime | None = None
     age_ms: float = 0
     distance: int = 0
 
@@ -137,12 +152,8 @@ async def sign_in(auth: Auth, challenge_id: UUID, *, code: str, device_name: str
     refuse_unless_good(found.outcome)
     if found.outcome == "blocked":
         raise AccessBlocked
-    holder = _Holder(session_id=session_id, **found.model_dump(exclude={"ended_session_ids"}))
-    change = None
-    if found.ended_session_ids:
-        change = AccessChanged(
-            user_id=found.user_id, ended_session_ids=found.ended_session_ids, at=auth.now()
-        )
+    holder = _Holder(session_id=session_id, **found.model_dump(exclude={"ended_session_ids", "at"}))
+    change = Ended.model_validate(found.model_dump()).change() if found.ended_session_ids else None
     return await _tokens(auth, family, holder, change)
 
 
@@ -173,7 +184,7 @@ async def refresh(auth: Auth, refresh_token: str, *, idempotency_key: str | None
         raise RefreshTokenInvalid
     metrics.reuse_age.observe(found.age_ms / 1000)
     metrics.reuse_distance.observe(found.distance)
-    raise RefreshTokenReused(Ended.model_validate(found.model_dump()).change(auth))
+    raise RefreshTokenReused(Ended.model_validate(found.model_dump()).change())
 
 
 async def _tokens(auth: Auth, family: str, holder: _Holder, change: AccessChanged | None) -> Tokens:
@@ -228,16 +239,25 @@ def _session(family: dict[str, str]) -> Session:
 
 async def end_session(auth: Auth, user_id: UUID, session_id: UUID) -> AccessChanged:
     """Ends one session of its own user; ``NotFound`` if it is not a live one of theirs."""
-    given = {
+    found = await decide(auth, "end_session", _ending(auth, user_id, session_id), _EndedOne)
+    if found.change is None:
+        raise NotFound
+    return found.change
+
+
+async def log_out(auth: Auth, user_id: UUID, session_id: UUID) -> AccessChanged:
+    """Ends the session that an access token proves, even one that auth no longer knows."""
+    given = {**_ending(auth, user_id, session_id), "own": True}
+    return (await decide(auth, "end_session", given, Ended)).change()
+
+
+def _ending(auth: Auth, user_id: UUID, session_id: UUID) -> dict[str, object]:
+    return {
         "user": str(user_id),
         "session": str(session_id),
         "why": "by_owner",
         "access_changed": drafts.access_changed(auth, user_id),
     }
-    found = await decide(auth, "end_session", given, _EndedOne)
-    if found.outcome != "ended":
-        raise NotFound
-    return AccessChanged(user_id=user_id, ended_session_ids=[session_id], at=auth.now())
 
 
 async def end_all_sessions(auth: Auth, user_id: UUID) -> AccessChanged:
@@ -247,8 +267,4 @@ async def end_all_sessions(auth: Auth, user_id: UUID) -> AccessChanged:
         "why": "by_owner",
         "access_changed": drafts.access_changed(auth, user_id),
     }
-    return (await decide(auth, "end_sessions", given, Ended)).change(auth)
-
-
-class _EndedOne(BaseModel):
-    outcome: str
+    return (await decide(auth, "end_sessions", given, Ended)).change()

@@ -5,5 +5,4 @@ if given.blocked then
   return answer('blocked', end_access(given.user, 'blocked', { blocked = true }))
 end
 redis.call('HDEL', BLOCKED, given.user)
-tell(given.access_changed, given.user, { user_id = given.user, blocked = false })
-return answer('unblocked', { user_id = given.user, blocked = false })
+return answer('unblocked', tell_gateways(given.user, { blocked = false }))

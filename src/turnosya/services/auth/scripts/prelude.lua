@@ -40,6 +40,19 @@ local function tell(draft, aggregate, changes)
     'headers', cjson.encode(draft.headers), 'until', draft['until'] or '')
 end
 
+-- What gateways must know, stamped by Redis's own clock: a gateway that takes a snapshot while changes
+-- arrive must see in which order they were made, whichever copy of auth made them.
+local function instant()
+  local time = redis.call('TIME')
+  return time[1] .. '.' .. string.format('%06d', tonumber(time[2]))
+end
+
+local function tell_gateways(user, change)
+  change.user_id, change.at = user, instant()
+  tell(given.access_changed, user, change)
+  return change
+end
+
 -- Versions count from the second in which this store was first filled, so that after a loss of the
 -- store they begin above every version that was ever given.
 local function version_of(user)
@@ -61,14 +74,20 @@ local function note(family, what)
   redis.call('PEXPIRE', key, KEPT)
 end
 
+local function remember_ended(session)
+  redis.call('ZADD', ENDED, now, session)
+  redis.call('ZREMRANGEBYSCORE', ENDED, '-inf', now - REMEMBERED)
+end
+
 local function end_session(user, session, why)
   local family = redis.call('HGET', sessions_key(user), session)
   if not family then return false end
   redis.call('HSET', family_key(family), 'status', 'revoked')
+  -- Its name was the person's own word; nobody shows it any more.
+  redis.call('HDEL', family_key(family), 'device')
   note(family, 'ended ' .. why)
   redis.call('HDEL', sessions_key(user), session)
-  redis.call('ZADD', ENDED, now, session)
-  redis.call('ZREMRANGEBYSCORE', ENDED, '-inf', now - REMEMBERED)
+  remember_ended(session)
   return true
 end
 
@@ -95,14 +114,13 @@ local function blocked(user) return redis.call('HEXISTS', BLOCKED, user) == 1 en
 -- lists any more end too: the version rises.
 local function end_access(user, why, options)
   local ended = end_sessions(user, why, options.keep)
-  local change = { user_id = user, ended_session_ids = listed(ended), blocked = options.blocked }
+  local change = { ended_session_ids = listed(ended), blocked = options.blocked }
   if not options.keep then change.version = raise_version(user) end
-  tell(given.access_changed, user, change)
+  tell_gateways(user, change)
   if given.sessions_ended and #ended > 0 then
     tell(given.sessions_ended, user, { user_id = user, session_ids = ended })
   end
-  return { user_id = user, ended_session_ids = change.ended_session_ids, version = change.version,
-    blocked = options.blocked }
+  return change
 end
 
 -- Keyed requests are answered as the first time.

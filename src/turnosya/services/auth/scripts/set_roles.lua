@@ -4,5 +4,4 @@ local done = remembered(given.key)
 if done then return done end
 redis.call('HSET', user_key(given.user), 'roles', given.roles)
 local version = raise_version(given.user)
-tell(given.access_changed, given.user, { user_id = given.user, version = version })
-return remember(given.key, DAY, answer('set', { user_id = given.user, version = version }))
+return remember(given.key, DAY, answer('set', tell_gateways(given.user, { version = version })))

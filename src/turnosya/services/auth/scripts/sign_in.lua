@@ -12,7 +12,7 @@ if blocked(user) then return answer('blocked') end
 redis.call('HSETNX', user_key(user), 'roles', challenge.roles)
 redis.call('HSET', family_key(given.family), 'status', 'active', 'generation', 1, 'rotated_at', whole(now),
   'expires_at', whole(now + KEPT), 'user', user, 'session', given.session, 'device', given.device,
-  'created_at', whole(now), 'retry', '')
+  'created_at', whole(now), 'retry', '', 'forgotten', 0)
 redis.call('PEXPIRE', family_key(given.family), 2 * KEPT)
 redis.call('RPUSH', issued_key(given.family), whole(now))
 redis.call('PEXPIRE', issued_key(given.family), 2 * KEPT)
@@ -26,7 +26,12 @@ for i = 1, #flat, 2 do
   local family = hash(family_key(flat[i + 1]))
   local over = not family.status or now >= tonumber(family.expires_at)
     or now >= tonumber(family.rotated_at) + TOKEN_LIFE
-  if over then redis.call('HDEL', sessions_key(user), flat[i]) else table.insert(sessions, flat[i]) end
+  if over then
+    redis.call('HDEL', sessions_key(user), flat[i])
+    redis.call('HDEL', family_key(flat[i + 1]), 'device')
+  else
+    table.insert(sessions, flat[i])
+  end
 end
 table.sort(sessions)
 local ended = {}
@@ -35,9 +40,9 @@ for i = 1, #sessions - SESSIONS do
   table.insert(ended, sessions[i])
 end
 if #ended > 0 then
-  tell(given.access_changed, user, { user_id = user, ended_session_ids = ended })
+  tell_gateways(user, { ended_session_ids = ended })
   tell(given.sessions_ended, user, { user_id = user, session_ids = ended })
 end
 tell(given.signed_in, user, { user_id = user })
 return answer('signed_in', { user_id = user, version = version_of(user),
-  roles = redis.call('HGET', user_key(user), 'roles'), ended_session_ids = listed(ended) })
+  roles = redis.call('HGET', user_key(user), 'roles'), ended_session_ids = listed(ended), at = instant() })

@@ -5,6 +5,7 @@ for _, user in ipairs(redis.call('ZRANGEBYSCORE', RAISED, now - REMEMBERED, '+in
   table.insert(versions, { user, version_of(user) })
 end
 return answer('snapshot', {
+  at = instant(),
   blocked = listed(redis.call('HKEYS', BLOCKED)),
   versions = listed(versions),
   ended = listed(redis.call('ZRANGEBYSCORE', ENDED, now - REMEMBERED, '+inf')),
