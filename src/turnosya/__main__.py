@@ -14,10 +14,14 @@ import structlog
 import uvloop
 
 from turnosya import app, documents
+from turnosya.demo_data.command import run_demo_data
 from turnosya.embedded import EmbeddedError
+from turnosya.runtime.messages import NotFound
 from turnosya.runtime.serving import CannotListen, bind, listening, operations_app, plain_config
 from turnosya.runtime.settings import Environment, SettingsWrong
 from turnosya.runtime.telemetry import set_up_logging
+from turnosya.services.users import admin as users
+from turnosya.tour.command import run_tour
 
 log = structlog.get_logger()
 _BEGAN = perf_counter()
@@ -47,6 +51,28 @@ def migrate(names: tuple[str, ...]) -> None:
 
 
 @main.command()
+@click.option("--url", help="A running system; without it the tour starts one of its own.")
+@click.option("--keep", is_flag=True, help="Leave what it made.")
+def tour(url: str | None, *, keep: bool) -> None:
+    """Show a first booking from sign-up to cancellation, and fail at the first thing not as promised."""
+    _run(run_tour(url, keep=keep))
+
+
+@main.command("demo-data")
+def demo_data() -> None:
+    """Fill a lively town: 30 businesses, 300 clients, a month of turnos."""
+    _run(run_demo_data())
+
+
+@main.command()
+@click.argument("action", type=click.Choice(["grant", "revoke"]))
+@click.argument("phone")
+def admin(action: str, phone: str) -> None:
+    """Make the holder of PHONE an admin, or no longer; works beside a running serve."""
+    _run(_admin(action, phone))
+
+
+@main.command()
 @click.option("--check", "action", flag_value="check", default="check", help="Fail where a page is stale.")
 @click.option("--write", "action", flag_value="write", help="Make the pages anew.")
 @click.option(
@@ -67,15 +93,18 @@ def contracts(action: str, *, breaking: bool) -> None:
         sys.exit(1)
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, int | None]) -> None:
     """Runs to the end; what a person can mend becomes one sentence and exit code 1."""
+    code = None
     try:
-        uvloop.run(work)
+        code = uvloop.run(work)
     except (SettingsWrong, EmbeddedError, CannotListen, PartDied, OSError) as error:
         click.echo(f"turnosya: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    if code:
+        sys.exit(code)
 
 
 async def _serve(names: Sequence[str]) -> None:
@@ -137,6 +166,18 @@ async def _migrate(names: Sequence[str]) -> None:
         for note in await app.migrate_all(target, [app.SERVICES[name] for name in chosen]):
             click.echo(note)
     click.echo("Roles, databases, tables, Redis users and queues are up to date.")
+
+
+async def _admin(action: str, phone: str) -> int:
+    set_up_logging("warning")
+    async with app.targeted_beside() as target, app.database_of(target, "users") as db:
+        try:
+            person = await (users.grant if action == "grant" else users.revoke)(db, phone)
+        except (ValueError, NotFound):
+            click.echo(f"There is no account with the number {phone}.", err=True)
+            return 1
+    click.echo(f"{person.name} is {'an admin now' if person.roles else 'no admin any more'}.")
+    return 0
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from turnosya.embedded.beside import running_beside
 from turnosya.runtime import migrate
 from turnosya.runtime.bus import Bus, Transport
 from turnosya.runtime.clock import Clock
+from turnosya.runtime.database import Database
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
@@ -190,6 +191,17 @@ def storing_bus(target: Target) -> Bus:
         message_key=messaging.message_key.get_secret_value(),
         call_timeout_s=messaging.call_timeout_s,
     )
+
+
+@asynccontextmanager
+async def database_of(target: Target, name: str) -> AsyncGenerator[Database]:
+    """The database of one service for a command beside it; what is told in it, the service delivers."""
+    service, bus = SERVICES[name], storing_bus(target).named(name)
+    part = Part(database_url=target.part(service).database_url)
+    async with AsyncExitStack() as stack:
+        db, _ = open_stores(service, part, bus=bus, messaging=target.messaging(), stack=stack)
+        assert db is not None, f"{name} has a database"  # noqa: S101 - asked of one that declares it
+        yield db
 
 
 def _missing(services: Sequence[Service[Any]], *, postgres: bool, redis: bool) -> list[str]:

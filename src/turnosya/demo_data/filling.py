@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from turnosya.app import SERVICES, Target, storing_bus
+from turnosya.app import SERVICES, Target, database_of, storing_bus
 from turnosya.demo_data import town
 from turnosya.demo_data.town import Establishment, Resident
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.service import Host, Part, open_stores
+from turnosya.runtime.service import Host
 from turnosya.runtime.settings import load
 from turnosya.services.business import demo as business_demo
 from turnosya.services.business.context import Businesses
@@ -68,10 +68,8 @@ async def fill_town(
 
 async def _opened(target: Target, name: str, kind: type[C], stack: AsyncExitStack) -> C:
     """The context of a service without the service: its stores, and nobody else to talk to."""
-    service = SERVICES[name]
-    bus = storing_bus(target).named(service.name)
-    part = Part(database_url=target.part(service).database_url)
-    db, _ = open_stores(service, part, bus=bus, messaging=target.messaging(), stack=stack)
+    service, bus = SERVICES[name], storing_bus(target)
+    db = await stack.enter_async_context(database_of(target, name))
     settings = load(service.settings, target.defaults)
     tokens = TokenVerifier(_no_keys)
     host = Host(settings, target.process, target.env, bus, Clock(), tokens, new_id(), {}, db, None)
