@@ -61,9 +61,14 @@ async def owned(tx: Transaction, business_id: UUID, actor_id: UUID) -> BusinessS
     state = await store.lock(tx, business_id)
     if state is None or state.deleted:
         raise NotFound
+    check_owner(state, actor_id)
+    return state
+
+
+def check_owner(state: BusinessState, actor_id: UUID) -> None:
+    """Raises Forbidden unless it is theirs: what everybody may see, its owner alone may change."""
     if state.owner_id != actor_id:
         raise Forbidden
-    return state
 
 
 async def commit(tx: Transaction, before: BusinessState, after: BusinessState) -> None:

@@ -33,7 +33,7 @@ async def add(
     shown: Shown,
 ) -> Kept:
     """Adds a member with these fields, or gives the first answer again."""
-    await _check_account(here, values)
+    await _check_account(here, business_id, actor_id, values)
     member = StaffMember(id=new_id(), created_at=real_now(), **values)
 
     async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
@@ -71,7 +71,7 @@ async def change(
     on_conflict: OnConflict | None,
 ) -> tuple[BusinessState, StaffMember]:
     """Writes these fields of a member; one who no longer attends is asked of turnos."""
-    await _check_account(here, values)
+    await _check_account(here, business_id, actor_id, values)
 
     def decide(state: BusinessState) -> BusinessState:
         return rules.with_member(state, replace(state.member(member_id), **values))
@@ -91,7 +91,15 @@ async def remove(
     await changes.apply(here, business_id, actor_id, decide, on_conflict=on_conflict)
 
 
-async def _check_account(here: Businesses, values: Mapping[str, Any]) -> None:
+async def _check_account(
+    here: Businesses, business_id: UUID, actor_id: UUID, values: Mapping[str, Any]
+) -> None:
+    """Asks users whether the account exists, and only for the owner: others learn nothing of accounts."""
     user_id: UUID | None = values.get("user_id")
-    if user_id is not None and await name_of(here, user_id) is None:
+    if user_id is None:
+        return
+    async with here.db.read() as tx:
+        state = await present(tx, business_id)
+    changes.check_owner(state, actor_id)
+    if await name_of(here, user_id) is None:
         raise invalid("user_id", "user_id", "is no account")

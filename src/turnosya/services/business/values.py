@@ -117,8 +117,9 @@ def _currencies() -> frozenset[str]:
 
 @cache
 def _zones() -> frozenset[str]:
-    # The pinned tzdata, so that every machine knows the same zones.
-    return frozenset(resources.files("tzdata").joinpath("zones").read_text("utf-8").split())
+    # The pinned tzdata, so that every machine knows the same zones; "Factory" means that none was set.
+    names = resources.files("tzdata").joinpath("zones").read_text("utf-8").split()
+    return frozenset(names) - {"Factory"}
 
 
 @cache
