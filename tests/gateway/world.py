@@ -130,7 +130,7 @@ async def a_gateway(
 
     access = AccessList(asked_of_auth, deaf_after_s=60)
     access.hear()
-    access.trust(no_access_ended())
+    access.trust(no_access_ended(), silences=access.silences)
     table = paths.PathTable(development=development)
     document = MergedDocument(
         paths.SERVICES, ways.get, routed=lambda service, path: table.find(path.encode()) == service

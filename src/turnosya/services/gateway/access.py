@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from time import monotonic
 from uuid import UUID
 
@@ -70,6 +71,8 @@ class AccessList:
         self._versions = _Fading(now)
         self._blocked: set[UUID] = set()
         self._changes: deque[AccessChanged] = deque(maxlen=RECENT_CHANGES)
+        self._snapshot_at: datetime | None = None
+        self.silences = 0
         self.wants_snapshot = True
         self.was_loaded = False
 
@@ -94,6 +97,7 @@ class AccessList:
         """Auth was heard. After a silence what was missed must be fetched before anything is trusted."""
         now = self._now()
         if now - self._heard_at >= self._deaf_after_s:
+            self.silences += 1
             self.wants_snapshot = True
         self._heard_at = now
         self._sessions.fade()
@@ -102,6 +106,9 @@ class AccessList:
     def change(self, change: AccessChanged) -> None:
         """Takes effect at once."""
         self._changes.append(change)
+        self._apply(change)
+
+    def _apply(self, change: AccessChanged) -> None:
         for session_id in change.ended_session_ids:
             self._sessions.put(session_id)
         if change.version is not None:
@@ -110,18 +117,28 @@ class AccessList:
             (self._blocked.add if change.blocked else self._blocked.discard)(change.user_id)
 
     def take(self, snapshot: Access) -> None:
-        """Replaces the blocked users and adds the rest, then repeats what is newer than the snapshot."""
+        """Replaces the blocked users and adds the rest, then repeats what is newer than the snapshot.
+
+        Of two that were asked for at once the older may come last; it is passed over.
+        """
+        if self._snapshot_at is not None and snapshot.at < self._snapshot_at:
+            return
+        self._snapshot_at = snapshot.at
         self._blocked = set(snapshot.blocked_user_ids)
         for session_id in snapshot.ended_session_ids:
             self._sessions.put(session_id)
         for user_id, version in snapshot.versions.items():
             self._versions.put(user_id, version)
-        for change in [change for change in self._changes if change.at >= snapshot.at]:
-            self.change(change)
+        for change in self._changes:
+            if change.at >= snapshot.at:
+                self._apply(change)
 
-    def trust(self, snapshot: Access) -> None:
-        """Takes a snapshot that was asked for after auth was heard again."""
+    def trust(self, snapshot: Access, *, silences: int) -> None:
+        """Takes a snapshot that was asked for when auth had fallen silent ``silences`` times.
+
+        If it has fallen silent once more since, another one is needed.
+        """
         self.take(snapshot)
-        self.wants_snapshot = False
+        self.wants_snapshot = silences != self.silences
         self.was_loaded = True
         log.info("access_list_loaded", blocked=len(self._blocked), ended_sessions=len(self._sessions))

@@ -1,5 +1,6 @@
 """What the gateway stands on, and how it is put together."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 
 from turnosya.contracts.auth import Access
 from turnosya.runtime.bus import Bus
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.messages import ServiceError, Unavailable
 from turnosya.runtime.service import Host
 from turnosya.runtime.settings import Environment, SettingsWrong
 from turnosya.services.gateway import paths, rules
@@ -23,6 +24,8 @@ from turnosya.services.gateway.settings import GatewaySettings, service_urls
 from turnosya.services.gateway.ways import Ways
 
 ACCESS_PATH = "/internal/access"
+# Auth reads it from Redis in a millisecond; whoever waits here waits with a request in hand.
+ASK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def _limits(host: Host, settings: GatewaySettings) -> Limits:
 
 async def _asked_of_auth(ways: Ways) -> Access:
     try:
-        return Access.model_validate_json(await ways.get("auth", ACCESS_PATH))
-    except ValidationError:
+        async with asyncio.timeout(ASK_S):
+            return Access.model_validate_json(await ways.get("auth", ACCESS_PATH))
+    except (ServiceError, ValidationError, TimeoutError):
         raise Unavailable from None

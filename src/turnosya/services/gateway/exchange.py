@@ -15,6 +15,8 @@ from turnosya.services.gateway.rules import Headers
 
 log = structlog.get_logger()
 
+_BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+
 Fields = Iterable[tuple[bytes, bytes]]
 
 
@@ -92,6 +94,7 @@ class Exchange:
                 message = self._start(message)
             case "websocket.accept":
                 self.started = True
+                self._stop_timer()
                 request_id = (b"x-request-id", self.request_id.encode("ascii"))
                 message = {**message, "headers": [request_id]}
             case "websocket.close" if not self.started:
@@ -112,12 +115,17 @@ class Exchange:
         fields = self._outwards.fields(
             upstream, request_id=self.request_id, origin=rules.value_of(self.headers, b"origin")
         )
+        if self.status in _BODILESS:
+            # A 304 may say how long the body would be (RFC 9110 §8.6); uvicorn would wait for it.
+            fields = [field for field in fields if field[0] != b"content-length"]
         return {**message, "headers": [*fields, *self.extra]}
 
     async def refuse(self, error: ServiceError) -> None:
         """Answers a problem, unless an answer has begun."""
-        if self.started or self.given_up:
-            return
+        if not self.started and not self.given_up:
+            await self._answer_problem(error)
+
+    async def _answer_problem(self, error: ServiceError) -> None:
         status, fields, body = problems.rendered(error, request_id=self.request_id, headers=self.headers)
         await self.answer(status, fields, body)
 
@@ -152,8 +160,9 @@ class Exchange:
         if self.started:
             return
         log.warning("service_too_slow", request_id=self.request_id)
-        await self.refuse(TimedOut())
+        # First: the service may begin to answer while ours is being sent.
         self.given_up = True
+        await self._answer_problem(TimedOut())
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

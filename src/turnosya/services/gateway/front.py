@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from time import perf_counter
 
 import structlog
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from turnosya.contracts.auth import AccessChanged
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenVerifier
 from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
+from turnosya.runtime.metrics import http_seconds
 from turnosya.runtime.problems import InternalError
 from turnosya.runtime.telemetry import begin_trace, tracing
 from turnosya.services.gateway import budgets, hygiene, paths, rules
@@ -27,6 +29,15 @@ log = structlog.get_logger()
 
 # A refresh is some 200 bytes; what is longer names no family of ours.
 _REFRESH_BYTES = 8 * 1024
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _method(scope: Scope) -> str:
+    """The method as a label; there are more, and each would be a series of its own."""
+    method: str = scope["method"]
+    return method if method in _METHODS else "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class FrontDoor:
         )
         traceparent = rules.value_of(exchange.headers, b"traceparent")
         trace = begin_trace(exchange.request_id, traceparent.decode("latin-1") if traceparent else None)
+        began = perf_counter()
         with tracing(trace):
             try:
                 await self._serve(scope, exchange, trace.traceparent)
@@ -58,6 +70,12 @@ class FrontDoor:
             except Exception:
                 log.exception("front_door_failed")
                 await exchange.refuse(InternalError())
+        if not exchange.is_socket:
+            # The route is known to the service, which counts it; here it would be whatever one types.
+            service = self.table.find(scope["raw_path"]) or "none"
+            http_seconds.labels(paths.OWN, service, _method(scope), exchange.status).observe(
+                perf_counter() - began
+            )
 
     async def _serve(self, scope: Scope, exchange: Exchange, traceparent: str) -> None:
         client: tuple[str, int] | None = scope["client"]
@@ -66,7 +84,7 @@ class FrontDoor:
             exchange.headers, peer=client[0] if client else "", scheme=scope["scheme"], proxies=proxies
         )
         service = self.table.find(scope["raw_path"])
-        if service == paths.OWN and not exchange.is_socket:
+        if scope["raw_path"] in paths.HEALTH and not exchange.is_socket:
             await self.own_pages.answer(scope, exchange)
             return
         if exchange.is_socket and not self.doorway.outwards.may_open_socket(exchange.headers, origin):
@@ -78,6 +96,9 @@ class FrontDoor:
         if asked.ignores_token:
             fields = [field for field in fields if field[0] != b"authorization"]
         await self._admit(asked, fields, exchange)
+        if service == paths.OWN and not exchange.is_socket:
+            await self.own_pages.answer(scope, exchange)
+            return
         if service is None or service == paths.OWN:
             raise NotFound
         own = hygiene.own_fields(

@@ -35,7 +35,8 @@ async def catch_up(gateway: Gateway) -> None:
     while True:
         if gateway.access.wants_snapshot:
             try:
-                gateway.access.trust(await gateway.bus.call(GetAccess()))
+                silences = gateway.access.silences
+                gateway.access.trust(await gateway.bus.call(GetAccess()), silences=silences)
             except ServiceError as error:
                 log.info("access_list_not_answered", code=error.code)
         await asyncio.sleep(_LOOK_S)

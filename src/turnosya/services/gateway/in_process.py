@@ -2,6 +2,7 @@
 
 import structlog
 from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.utils import ClientDisconnected
 
 from turnosya.runtime.problems import InternalError
 from turnosya.services.gateway.exchange import Exchange
@@ -18,10 +19,12 @@ class InProcess:
 
     async def __call__(self, scope: Scope, exchange: Exchange) -> None:
         """Raises ``InternalError`` if the application fails before it answers; after, the connection ends."""
-        if not exchange.is_socket:
-            exchange.give_up_after(self._timeout_s)
+        exchange.give_up_after(self._timeout_s)
         try:
             await self._app(scope, exchange.receive, exchange.send)
+        except ClientDisconnected:
+            # A socket's service spoke to somebody who had just gone.
+            return
         except Exception:
             log.exception("service_failed", request_id=exchange.request_id)
             raise InternalError from None

@@ -13,6 +13,7 @@ from yarl import URL
 
 from turnosya.runtime.messages import TimedOut, Unavailable
 from turnosya.services.gateway.exchange import Exchange
+from turnosya.services.gateway.rules import Headers
 
 log = structlog.get_logger()
 
@@ -23,6 +24,8 @@ CONNECT_S = 2.0
 REST_S = 1.0
 # Less than what our listeners grant an idle connection, so that they never close one as we use it.
 KEEP_ALIVE_S = 30.0
+# A socket's service that does not answer a ping in half of this is gone.
+HEARTBEAT_S = 20.0
 SWITCHING = 101
 # Codes that stand for "no close frame" and must not be sent (RFC 6455 §7.4.1).
 _NOT_SENT = {1005: 1000, 1006: 1011, 1015: 1011}
@@ -108,7 +111,7 @@ class OverHttp:
             carrying.stop()
 
     async def _ask(self, scope: Scope, carrying: "_Carrying") -> ClientResponse:
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        headers = _texts(scope["headers"])
         body = carrying.body()
         if self._session is None:
             self._session = _session()
@@ -117,7 +120,7 @@ class OverHttp:
                 return await self._session.request(
                     scope["method"], copy.address(scope), headers=headers, data=body, allow_redirects=False
                 )
-            except aiohttp.ClientConnectorError:
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 # Nothing of the request has left us, so another copy may have it.
                 copy.rests_until = monotonic() + self._rest_s
         raise Unavailable
@@ -135,7 +138,7 @@ class OverHttp:
             await exchange.send({"type": "http.response.body", "body": body})
             return
         await exchange.send(start)
-        carrying.allow(None)
+        carrying.answer_has_begun()
         async for part in response.content.iter_any():
             await exchange.send({"type": "http.response.body", "body": part, "more_body": True})
         await exchange.send({"type": "http.response.body", "body": b""})
@@ -175,15 +178,19 @@ class OverHttp:
             await inner.close()
 
     async def _open_socket(self, scope: Scope) -> "aiohttp.ClientWebSocketResponse[bool]":
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        headers = _texts(scope["headers"])
         if self._sockets is None:
             self._sockets = _session(_keep_refusal)
         for copy in self._in_turn():
             try:
                 return await self._sockets.ws_connect(
-                    copy.address(scope), headers=headers, protocols=scope["subprotocols"], max_msg_size=0
+                    copy.address(scope),
+                    headers=headers,
+                    protocols=scope["subprotocols"],
+                    max_msg_size=0,
+                    heartbeat=HEARTBEAT_S,
                 )
-            except aiohttp.ClientConnectorError:
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 copy.rests_until = monotonic() + self._rest_s
         raise Unavailable
 
@@ -196,7 +203,7 @@ class _Carrying:
         self.deadline = asyncio.timeout(None)
         self.client_is_gone = False
         self._first = first
-        self._timeout_s = timeout_s
+        self._timeout_s: float | None = timeout_s
         self._watching: asyncio.Task[None] | None = None
 
     def body(self) -> bytes | AsyncIterator[bytes] | None:
@@ -206,8 +213,12 @@ class _Carrying:
         self._watch()
         return self._first.get("body") or None
 
-    def allow(self, seconds: float | None) -> None:
-        """Sets the deadline to ``seconds`` from now; None takes it away."""
+    def answer_has_begun(self) -> None:
+        """A stream may take as long as it likes, both ways."""
+        self._timeout_s = None
+        self._allow(None)
+
+    def _allow(self, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
         self.deadline.reschedule(None if seconds is None else loop.time() + seconds)
 
@@ -226,9 +237,9 @@ class _Carrying:
             if not message.get("more_body", False):
                 break
             # While we wait for the client, the service is not late.
-            self.allow(None)
+            self._allow(None)
             message = await self.exchange.receive()
-            self.allow(self._timeout_s)
+            self._allow(self._timeout_s)
         self._watch()
 
     def _watch(self) -> None:
@@ -243,7 +254,7 @@ class _Carrying:
         """Ends the request to the service, which thereby learns of it."""
         self.client_is_gone = True
         with suppress(RuntimeError):  # the deadline may just have passed
-            self.allow(0)
+            self._allow(0)
 
 
 def _session(*middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSession:
@@ -257,6 +268,18 @@ def _session(*middlewares: aiohttp.ClientMiddlewareType) -> aiohttp.ClientSessio
         trust_env=False,
         middlewares=middlewares,
     )
+
+
+def _texts(headers: Headers) -> list[tuple[str, str]]:
+    """Fields as aiohttp takes them; it writes UTF-8, so that UTF-8 leaves as it came."""
+    return [(name.decode("ascii"), _text(value)) for name, value in headers]
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def _unframed(response: ClientResponse) -> list[tuple[bytes, bytes]]:

@@ -20,7 +20,8 @@ _DEVELOPMENT = {
     b"/dev": "notification",
     b"/v1/dev/clock": "jobs",
 }
-_OWN = frozenset({b"/healthz", b"/readyz", b"/openapi.json", b"/docs"})
+HEALTH = frozenset({b"/healthz", b"/readyz"})
+_OWN = HEALTH | {b"/openapi.json", b"/docs"}
 OWN = "gateway"
 
 UPLOADS = b"/v1/files"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
+from time import monotonic
 
 from starlette.types import ASGIApp, Message, Scope
 
@@ -14,6 +15,10 @@ from turnosya.services.gateway.over_http import OverHttp
 from turnosya.services.gateway.paths import OWN
 
 
+# Anyone may ask whether we are ready, as often as they like.
+READY_CACHED_S = 1.0
+
+
 class Ways:
     """Finds the hand-over of a service; ``neighbours`` are this process's own and fill as they open."""
 
@@ -22,6 +27,9 @@ class Ways:
     ) -> None:
         self._neighbours = neighbours
         self._timeout_s = timeout_s
+        self._asking_ready = asyncio.Lock()
+        self._ready_until = float("-inf")
+        self._were_ready = False
         self._far = {name: OverHttp(copies, timeout_s=timeout_s) for name, copies in urls.items()}
 
     def to(self, service: str) -> HandOver:
@@ -48,7 +56,14 @@ class Ways:
         return bytes(asking.body)
 
     async def neighbours_are_ready(self) -> bool:
-        """Whether every other service of this process can serve."""
+        """Whether every other service of this process can serve. Asked at most every second."""
+        async with self._asking_ready:
+            if monotonic() >= self._ready_until:
+                self._were_ready = await self._ask_whether_ready()
+                self._ready_until = monotonic() + READY_CACHED_S
+        return self._were_ready
+
+    async def _ask_whether_ready(self) -> bool:
         asking = [self.get(service, "/readyz") for service in self._neighbours if service != OWN]
         answers = await asyncio.gather(*asking, return_exceptions=True)
         return not any(isinstance(answer, BaseException) for answer in answers)
