@@ -96,7 +96,9 @@ class Shop:
 
     async def employs(self, name: str, **more: object) -> str:
         """One more member; answers their id."""
-        return cast("str", (await self.owned("POST", "/staff", {"name": name, **more}))["id"])
+        made = await self.owned("POST", "/staff", {"name": name, **more})
+        await self.town.copies_are_current(self)
+        return cast("str", made["id"])
 
     async def owned(self, method: str, path: str, body: Json | None = None) -> Json:
         """What the owner does in the business service."""
@@ -140,7 +142,8 @@ class Shop:
     ) -> httpx.Response:
         """A client books; somebody new if nobody is named. A field that is ``...`` is left out."""
         body = {"business_id": self.id, "service_id": self.cut, "starts_at": starts_at, **more}
-        return await self.town.post("appointments", body, client or self.town.somebody(), key=key)
+        sent = {name: value for name, value in body.items() if value is not ...}
+        return await self.town.post("appointments", sent, client or self.town.somebody(), key=key)
 
     async def booked(self, starts_at: str, client: Someone | None = None, **more: object) -> Json:
         """A turno that was booked."""
@@ -233,6 +236,21 @@ class Town:
         """What is in the database."""
         async with self.stage.running["turnos"].host.db.read() as tx:
             return list(await tx.connection.exec_driver_sql(query, values or None))
+
+    async def copies_are_current(self, shop: "Shop") -> None:
+        """Returns when turnos has heard all that business has told of a shop."""
+        db = self.stage.running["business"].host.db
+        async with db.read() as tx:
+            row = await tx.connection.exec_driver_sql(
+                "SELECT version FROM businesses WHERE id = $1", (UUID(shop.id),)
+            )
+            latest = int(row.scalar_one())
+
+        async def known() -> int:
+            rows = await self.rows("SELECT version FROM businesses WHERE id = $1", UUID(shop.id))
+            return int(rows[0].version)
+
+        await until(known, lambda version: version >= latest)
 
     async def told(self, turno: Json) -> list[Event]:
         """What was told of a turno, in order, once nothing waits to be told."""

@@ -11,7 +11,7 @@ from uuid import UUID
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Event, invalid
+from turnosya.runtime.messages import Event, Invalid, NotFound, invalid
 from turnosya.services.turnos import copies, rules, telling
 from turnosya.services.turnos.availability import (
     CONFLICTS,
@@ -112,9 +112,21 @@ async def book(turnos: Turnos, order: Order, once: Once) -> Kept:
     """
     async with once.queued():
         try:
-            return await _try(turnos, order, once, await copies.recent_shop(turnos, order.business_id))
-        except Stale:
-            return await until_fresh(lambda: _try_anew(turnos, order, once))
+            return await _book(turnos, order, once)
+        except (Invalid, NotFound):
+            # What was booked may be gone since; the first answer is not.
+            async with turnos.db.transaction() as tx:
+                kept = await once.kept(tx)
+            if kept is None:
+                raise
+            return kept
+
+
+async def _book(turnos: Turnos, order: Order, once: Once) -> Kept:
+    try:
+        return await _try(turnos, order, once, await copies.recent_shop(turnos, order.business_id))
+    except Stale:
+        return await until_fresh(lambda: _try_anew(turnos, order, once))
 
 
 async def _try_anew(turnos: Turnos, order: Order, once: Once) -> Kept:
