@@ -1,12 +1,13 @@
-"""Services of ours on real stores and in-memory messages, in the test's own process."""
+"""Services of ours on real stores, in the test's own process, over either transport."""
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
+import aio_pika
 import httpx
 from asyncpg import connect
 from cryptography.fernet import Fernet
@@ -14,13 +15,14 @@ from sqlalchemy import URL, make_url
 from starlette.types import ASGIApp
 
 from tests.servers import Servers
-from turnosya.runtime.bus import Bus, Envelope
+from turnosya.runtime.bus import Bus, Envelope, Transport
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Event
 from turnosya.runtime.migrate import prepare_database, upgrade
+from turnosya.runtime.rabbit import RabbitTransport
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
 from turnosya.runtime.settings import Environment, MessagingSettings, ProcessSettings, load
 
@@ -30,25 +32,33 @@ SOON_S = 10.0
 
 @dataclass
 class Stage:
-    """What plays: one transport, one clock, and the services that were put on it."""
+    """What plays: one clock, and the services that were put on it.
+
+    In memory they share one transport, as in one process; with a broker each copy has its own connection,
+    as if each were a process.
+    """
 
     servers: Servers
     env: Environment
     tokens: TokenVerifier
     settings: Mapping[str, str]
-    transport: MemoryTransport
+    queues: Mapping[str, frozenset[str]]
+    broker_url: str | None
+    transport: Transport
     bus: Bus
     clock: Clock = field(default_factory=Clock)
     urls: dict[str, str] = field(default_factory=dict[str, str])
     running: dict[str, Running[Any]] = field(default_factory=dict[str, Running[Any]])
     neighbours: dict[str, ASGIApp] = field(default_factory=dict[str, ASGIApp])
     deaths: list[str] = field(default_factory=list[str])
+    _open: list[tuple[Running[Any], Transport]] = field(default_factory=list[tuple[Running[Any], Transport]])
 
     async def put_on(self, service: Service[Any]) -> Running[Any]:
         """Starts a service; once more makes another copy of it on the same stores."""
         defaults = dict(self.settings)
         messaging = load(MessagingSettings, defaults)
-        bus = self.bus.named(service.name)
+        transport = self.transport if self.broker_url is None else await self._transport()
+        bus = a_bus(transport, messaging, source=service.name)
         stack = AsyncExitStack()
         if service.migrations is not None and service.name not in self.urls:
             self.urls[service.name] = await self._new_database(service)
@@ -70,7 +80,41 @@ class Stage:
         running._stack.push_async_callback(stack.aclose)  # pyright: ignore[reportPrivateUsage] - closed with it
         await running.start()
         self.running[service.name] = running
+        self._open.append((running, transport))
         return running
+
+    async def _transport(self) -> Transport:
+        return await a_transport(self.queues, self.broker_url)
+
+    async def take_off(self, running: Running[Any]) -> None:
+        """Ends one copy in order, as a process that is told to stop."""
+        transport = next(of for one, of in self._open if one is running)
+        self._open.remove((running, transport))
+        running.stop_being_ready()
+        if transport is not self.transport:
+            await transport.stop_receiving()
+        await running.stop(5)
+        if transport is not self.transport:
+            await transport.close()
+
+    async def restart(self) -> None:
+        """Ends everything and begins anew on the same stores, as the whole program does."""
+        services = [running.service for running, _ in self._open]
+        await self._end()
+        self.transport = await self._transport()
+        self.bus = a_bus(self.transport, load(MessagingSettings, dict(self.settings)), source="test")
+        for service in services:
+            await self.put_on(service)
+
+    async def _end(self) -> None:
+        for running, transport in list(self._open):
+            if transport is not self.transport:
+                await transport.stop_receiving()
+            await running.stop(5)
+            if transport is not self.transport:
+                await transport.close()
+        self._open.clear()
+        await self.transport.close()
 
     async def _new_database(self, service: Service[Any]) -> str:
         admin = make_url(self.servers.database_url)
@@ -93,16 +137,47 @@ class Stage:
         return httpx.AsyncClient(transport=httpx.ASGITransport(cast("Any", app)), base_url="http://test")
 
     async def close(self) -> None:
-        """Stops everything and drops the databases."""
-        for running in self.running.values():
-            await running.stop(5)
-        await self.transport.close()
+        """Stops everything and drops the databases and queues."""
+        await self._end()
+        if self.broker_url is not None:
+            await delete_queues(self.broker_url, self.queues)
         for url in self.urls.values():
             name = make_url(url).database
             await _as_admin(
                 make_url(self.servers.database_url), f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
             )
         assert self.deaths == []
+
+
+async def a_transport(
+    queues: Mapping[str, frozenset[str]], broker_url: str | None, **settings: int
+) -> Transport:
+    """An open transport; over RabbitMQ when there is a broker."""
+    transport: Transport = (
+        MemoryTransport(queues, **settings)
+        if broker_url is None
+        else RabbitTransport(broker_url, queues, reconnect_s=0.1, **settings)
+    )
+    await transport.open()
+    return transport
+
+
+def a_bus(transport: Transport, messaging: MessagingSettings, *, source: str) -> Bus:
+    """The way to other services for ``source``."""
+    return Bus(
+        transport,
+        source=source,
+        message_key=messaging.message_key.get_secret_value(),
+        call_timeout_s=messaging.call_timeout_s,
+    )
+
+
+async def delete_queues(broker_url: str, names: Iterable[str]) -> None:
+    """Takes durable queues away, which would keep every event of the tests that follow."""
+    async with await aio_pika.connect(broker_url) as connection:
+        channel = await connection.channel()
+        for name in names:
+            await channel.queue_delete(name)
 
 
 _templates: dict[str, URL] = {}
@@ -135,6 +210,7 @@ async def a_stage(
     *,
     env: Environment = Environment.DEVELOPMENT,
     settings: Mapping[str, str] | None = None,
+    broker_url: str | None = None,
 ) -> AsyncGenerator[Stage]:
     """The services, open and connected; waits are short unless ``settings`` says otherwise."""
     given = {
@@ -147,20 +223,15 @@ async def a_stage(
     queues: dict[str, frozenset[str]] = {}
     for service in services:
         queues |= service.queues()
-    transport = MemoryTransport(queues)
-    await transport.open()
-    messaging = load(MessagingSettings, given)
-    bus = Bus(
-        transport,
-        source="test",
-        message_key=messaging.message_key.get_secret_value(),
-        call_timeout_s=messaging.call_timeout_s,
-    )
+    if broker_url is not None:
+        await delete_queues(broker_url, queues)
+    transport = await a_transport(queues, broker_url)
+    bus = a_bus(transport, load(MessagingSettings, given), source="test")
 
     async def no_keys() -> Sequence[Mapping[str, str]]:
         return ()
 
-    stage = Stage(servers, env, TokenVerifier(no_keys), given, transport, bus)
+    stage = Stage(servers, env, TokenVerifier(no_keys), given, queues, broker_url, transport, bus)
     try:
         for service in services:
             await stage.put_on(service)

@@ -3,12 +3,12 @@
 import asyncio
 import contextvars
 import json
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from cryptography.fernet import Fernet, InvalidToken
@@ -28,6 +28,7 @@ from turnosya.runtime.messages import (
 from turnosya.runtime.telemetry import begin_trace, current_trace, tracing
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 ID, SOURCE, AGGREGATE, SEQUENCE = "id", "source", "aggregate", "sequence"
 REQUEST_ID, TRACEPARENT, TIMEOUT_MS = "request_id", "traceparent", "timeout_ms"
@@ -67,8 +68,11 @@ class Transport(Protocol):
         """The answer; raises ``NobodyAnswers``, ``TimeoutError`` or ``ConnectionError``."""
         ...
 
-    async def answer(self, wire_name: str, handler: Callable[[Envelope], Awaitable[Envelope]]) -> None:
-        """Answers requests with this wire name."""
+    async def answer(self, wire_name: str, begin: "Callable[[Envelope], asyncio.Task[Envelope]]") -> None:
+        """Answers requests with this wire name by the task that ``begin`` starts.
+
+        So many at once in a process and no more; one whose deadline passes meanwhile is dropped unread.
+        """
 
     async def publish(self, envelope: Envelope) -> None:
         """Returns when every queue that must have the event has it; raises ``Undelivered``."""
@@ -201,7 +205,7 @@ class Bus:
         """Answers encoded requests; whatever ``work`` raises is logged here and ``Unavailable`` there."""
 
         async def receive(envelope: Envelope) -> Envelope:
-            seconds = int(envelope.headers.get(TIMEOUT_MS, "5000")) / 1000
+            seconds = int(envelope.headers[TIMEOUT_MS]) / 1000
             trace = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
             with tracing(trace), deadline_in(seconds):
                 try:
@@ -210,14 +214,14 @@ class Bus:
                     log.exception("request_failed", request=wire_name)
                     return Envelope(wire_name, b"{}", {STATUS: "failed", ERROR: Unavailable.wire_name})
 
-        await self._transport.answer(wire_name, lambda envelope: self._detached(receive(envelope)))
+        await self._transport.answer(wire_name, lambda envelope: self._begin(receive(envelope)))
 
-    async def _detached(self, work: Any) -> Any:  # noqa: ANN401 - whatever the coroutine returns
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Runs in a context of its own and to its end, even when the one who waits gives up."""
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._running.add(task)
         task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def finish(self, within_s: float) -> None:
         """Waits until running answers have ended; cancels those that do not in time."""
@@ -287,7 +291,7 @@ class Bus:
                 except Exception:
                     log.exception("copy_failed_to_hear", event_name=kind.wire_name)
 
-        await self._transport.hear_every_copy(kind.wire_name, lambda envelope: self._detached(work(envelope)))
+        await self._transport.hear_every_copy(kind.wire_name, lambda envelope: self._begin(work(envelope)))
 
 
 def _trace_headers() -> dict[str, str]:

@@ -4,11 +4,19 @@ import asyncio
 import contextvars
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 
-from turnosya.runtime.bus import Envelope, NobodyAnswers, Undelivered
+from turnosya.runtime.bus import TIMEOUT_MS, Envelope, NobodyAnswers, Undelivered
 
-Handler = Callable[[Envelope], Awaitable[Envelope]]
+Begin = Callable[[Envelope], asyncio.Task[Envelope]]
 Receiver = Callable[[Envelope], Awaitable[None]]
+REQUESTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Answerer:
+    begin: Begin
+    room: asyncio.Semaphore
 
 
 class MemoryTransport:
@@ -18,9 +26,12 @@ class MemoryTransport:
     opened yet makes the delivery fail and be repeated, as it would wait in RabbitMQ.
     """
 
-    def __init__(self, queues: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self, queues: Mapping[str, frozenset[str]], *, requests_at_once: int = REQUESTS_AT_ONCE
+    ) -> None:
         self._queues = queues
-        self._answers: dict[str, list[Handler]] = defaultdict(list)
+        self._requests_at_once = requests_at_once
+        self._answers: dict[str, list[_Answerer]] = defaultdict(list)
         self._stores: dict[str, list[Receiver]] = defaultdict(list)
         self._copies: dict[str, list[Receiver]] = defaultdict(list)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -38,22 +49,39 @@ class MemoryTransport:
         self.healthy = False
         self._answers.clear()
         self._stores.clear()
+        self._copies.clear()
         for task in self._tasks:
             task.cancel()
 
     async def request(self, envelope: Envelope, *, timeout_s: float) -> Envelope:
         """The answer of the next copy in turn."""
-        handlers = self._answers.get(envelope.wire_name)
-        if not handlers:
+        answerers = self._answers.get(envelope.wire_name)
+        if not answerers:
             raise NobodyAnswers(envelope.wire_name)
-        handler = handlers.pop(0)
-        handlers.append(handler)
-        async with asyncio.timeout(timeout_s):
-            return await handler(envelope)
+        # The next in turn that has room, else the next.
+        answerer = next((one for one in answerers if not one.room.locked()), answerers[0])
+        answerers.remove(answerer)
+        answerers.append(answerer)
+        now = asyncio.get_running_loop().time
+        async with asyncio.timeout_at(now() + timeout_s) as waiting:
+            if answerer.room.locked():
+                await answerer.room.acquire()
+                left_ms = int(((waiting.when() or 0) - now()) * 1000)
+                envelope = replace(envelope, headers={**envelope.headers, TIMEOUT_MS: str(left_ms)})
+            else:
+                await answerer.room.acquire()
+            task = answerer.begin(envelope)
+            task.add_done_callback(lambda _: answerer.room.release())
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.cancelled():
+                    raise ConnectionError("stopped before it answered") from None
+                raise
 
-    async def answer(self, wire_name: str, handler: Handler) -> None:
+    async def answer(self, wire_name: str, begin: Begin) -> None:
         """Answers requests with this wire name, in turn with other copies."""
-        self._answers[wire_name].append(handler)
+        self._answers[wire_name].append(_Answerer(begin, asyncio.Semaphore(self._requests_at_once)))
 
     async def publish(self, envelope: Envelope) -> None:
         """Stores the event with every hearing service, then tells every copy."""
@@ -63,19 +91,21 @@ class MemoryTransport:
                 if not stores:
                     raise Undelivered(f"{envelope.wire_name}: {queue} is not open")
                 try:
-                    await stores[0](envelope)
+                    # In a task of its own: nothing of the one who tells reaches the one who hears.
+                    await self._start(stores[0], envelope)
                 except Exception as error:
                     raise Undelivered(f"{envelope.wire_name}: {queue} could not store it") from error
         for receiver in self._copies.get(envelope.wire_name, ()):
             self._start(receiver, envelope)
 
-    def _start(self, receiver: Receiver, envelope: Envelope) -> None:
+    def _start(self, receiver: Receiver, envelope: Envelope) -> asyncio.Task[None]:
         async def run() -> None:
             await receiver(envelope)
 
         task = asyncio.get_running_loop().create_task(run(), context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def hear(self, queue: str, store: Receiver) -> None:
         """The first that hears a queue stores for all; the next takes over when it is gone."""

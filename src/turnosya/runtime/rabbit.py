@@ -9,6 +9,7 @@ declared and consumed after the broker came back is the same few lines as at the
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -23,22 +24,26 @@ from aio_pika.abc import (
     AbstractQueue,
     DeliveryMode,
 )
-from aio_pika.exceptions import AMQPError, DeliveryError
+from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
 from turnosya.runtime.bus import TIMEOUT_MS, Envelope, NobodyAnswers, Undelivered
 
 log = structlog.get_logger()
 
-Handler = Callable[[Envelope], Awaitable[Envelope]]
+Begin = Callable[[Envelope], asyncio.Task[Envelope]]
 Receiver = Callable[[Envelope], Awaitable[None]]
 
 _EVENTS = "events"
 _REPLY_TO = "amq.rabbitmq.reply-to"
-# Requests in work at once in a process; more wait in the broker, where another copy can take them.
-_PREFETCH_REQUESTS = 64
+# Requests of one name in work at once in a process; more wait in the broker, where another copy can
+# take them, but for the few that are read ahead.
+REQUESTS_AT_ONCE = 64
+_PREFETCH_REQUESTS = 8
 # Stored one after the other, to keep their order; the rest is read ahead.
 _PREFETCH_EVENTS = 100
 _PUBLISH_TIMEOUT_S = 10.0
+# A broker that vanished without a word is given up after three of these and a bit.
+_HEARTBEAT_S = 10
 _STORE_AGAIN_S = 0.5
 _LOST = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 
@@ -46,12 +51,20 @@ _LOST = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError
 class RabbitTransport:
     """Carries envelopes through a broker. ``queues`` names every durable queue of the whole system."""
 
-    def __init__(self, url: str, queues: Mapping[str, frozenset[str]], *, reconnect_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        queues: Mapping[str, frozenset[str]],
+        *,
+        reconnect_s: float = 1.0,
+        requests_at_once: int = REQUESTS_AT_ONCE,
+    ) -> None:
         self._url = url
         self._queues = queues
         self._reconnect_s = reconnect_s
+        self._requests_at_once = requests_at_once
         self._heard_somewhere = frozenset(name for names in queues.values() for name in names)
-        self._answers: dict[str, Handler] = {}
+        self._answers: dict[str, Begin] = {}
         self._stores: dict[str, Receiver] = {}
         self._copies: dict[str, list[Receiver]] = {}
         self._session: _Session | None = None
@@ -69,20 +82,33 @@ class RabbitTransport:
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def _connect(self) -> "_Session":
-        session = _Session()
+        session = _Session(self._requests_at_once)
         try:
             await session.open(self._url, self._queues)
-            if self._receiving:
-                for wire_name, handler in self._answers.items():
-                    await session.answer(wire_name, handler)
-                for queue, store in self._stores.items():
-                    await session.hear(queue, store)
-                for wire_name, receivers in self._copies.items():
-                    await session.hear_every_copy(wire_name, receivers)
+            await self._receive_all(session)
         except _LOST as error:
             await session.close()
             raise ConnectionError(f"RabbitMQ: {type(error).__name__}") from error
         return session
+
+    async def _receive_all(self, session: "_Session") -> None:
+        """Consumes what was asked for until now, also while the broker was away."""
+        if not self._receiving:
+            return
+        for wire_name, begin in list(self._answers.items()):
+            await session.answer(wire_name, begin)
+        for queue, store in list(self._stores.items()):
+            await session.hear(queue, store)
+        for wire_name, receivers in list(self._copies.items()):
+            await session.hear_every_copy(wire_name, receivers)
+
+    async def _receive_more(self) -> None:
+        session = self._session
+        if session is not None and session.up:
+            try:
+                await self._receive_all(session)
+            except _LOST as error:
+                log.warning("broker_lost_while_beginning_to_receive", why=type(error).__name__)
 
     async def _supervise(self) -> None:
         while True:
@@ -90,14 +116,20 @@ class RabbitTransport:
             await self._session.lost.wait()
             log.warning("broker_lost")
             await self._session.close()
-            while True:
-                try:
-                    self._session = await self._connect()
-                    break
-                except ConnectionError as error:
-                    log.info("broker_still_away", why=str(error))
-                    await asyncio.sleep(self._reconnect_s)
+            self._session = await self._connect_again()
+            # What was asked for while we connected.
+            await self._receive_more()
             log.info("broker_back")
+
+    async def _connect_again(self) -> "_Session":
+        while True:
+            try:
+                return await self._connect()
+            except ConnectionError as error:
+                log.info("broker_still_away", why=str(error))
+            except Exception:
+                log.exception("broker_cannot_be_used")
+            await asyncio.sleep(self._reconnect_s)
 
     async def stop_receiving(self) -> None:
         """Takes no new requests and events; answers and publishing go on."""
@@ -121,10 +153,10 @@ class RabbitTransport:
         """The answer of one of the copies that consume this request's queue."""
         return await self._live().request(envelope, timeout_s)
 
-    async def answer(self, wire_name: str, handler: Handler) -> None:
+    async def answer(self, wire_name: str, begin: Begin) -> None:
         """Answers requests with this wire name, sharing them with other copies."""
-        self._answers[wire_name] = handler
-        await self._live().answer(wire_name, handler)
+        self._answers[wire_name] = begin
+        await self._receive_more()
 
     async def publish(self, envelope: Envelope) -> None:
         """Returns when the broker has put the event into every queue that must have it."""
@@ -136,22 +168,22 @@ class RabbitTransport:
     async def hear(self, queue: str, store: Receiver) -> None:
         """Stores each event of the queue, in order; unstored ones stay in the broker."""
         self._stores[queue] = store
-        await self._live().hear(queue, store)
+        await self._receive_more()
 
     async def hear_every_copy(self, wire_name: str, handler: Receiver) -> None:
         """Hands such events to ``handler`` while we are connected."""
-        first = wire_name not in self._copies
         self._copies.setdefault(wire_name, []).append(handler)
-        if first:
-            await self._live().hear_every_copy(wire_name, self._copies[wire_name])
+        await self._receive_more()
 
 
 class _Session:
     """One connection, from connecting to losing it."""
 
-    def __init__(self) -> None:
+    def __init__(self, requests_at_once: int) -> None:
         self.lost = asyncio.Event()
         self.up = False
+        self._requests_at_once = requests_at_once
+        self._received: set[str] = set()
         self._connection: AbstractConnection | None = None
         self._waiting: dict[str, asyncio.Future[Envelope]] = {}
         self._consumers: list[tuple[AbstractQueue, str]] = []
@@ -159,19 +191,21 @@ class _Session:
 
     async def open(self, url: str, queues: Mapping[str, frozenset[str]]) -> None:
         """Connects and declares every queue of the system."""
-        connection = await aio_pika.connect(url, timeout=10)
+        connection = await aio_pika.connect(url, timeout=10, heartbeat=_HEARTBEAT_S)
         self._connection = connection
         connection.close_callbacks.add(self._on_lost)
-        self._asking = await connection.channel(publisher_confirms=False)
+        # With confirms, for aiormq passes what was returned on to nobody without them.
+        self._asking = await connection.channel(publisher_confirms=True, on_return_raises=True)
         self._telling = await connection.channel(publisher_confirms=True, on_return_raises=True)
         self._answering = await connection.channel(publisher_confirms=False)
         self._hearing = await connection.channel(publisher_confirms=False)
         for channel in (self._asking, self._telling, self._answering, self._hearing):
             # A channel that the broker closes alone (a queue declared otherwise) is as lost as all.
             channel.close_callbacks.add(self._on_lost)
+            # So is a consumer that the broker ends, because somebody deleted its queue or a node left.
+            (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._on_lost)
         await self._answering.set_qos(prefetch_count=_PREFETCH_REQUESTS)
         await self._hearing.set_qos(prefetch_count=_PREFETCH_EVENTS)
-        self._asking.return_callbacks.add(self._on_returned)
         replies = await self._asking.get_queue(_REPLY_TO, ensure=False)
         await replies.consume(self._on_reply, no_ack=True)
         self._exchange = await declare(self._telling, queues, major=_major(connection))
@@ -217,6 +251,8 @@ class _Session:
                     message, routing_key=_request_queue(envelope.wire_name), mandatory=True
                 )
                 return await future
+        except PublishError:
+            raise NobodyAnswers(envelope.wire_name) from None
         except (AMQPError, RuntimeError) as error:
             raise ConnectionError(type(error).__name__) from error
         finally:
@@ -227,24 +263,41 @@ class _Session:
         if future is not None and not future.done():
             future.set_result(_envelope(message))
 
-    def _on_returned(self, _: object, message: AbstractIncomingMessage) -> None:
-        future = self._waiting.get(message.correlation_id or "")
-        if future is not None and not future.done():
-            future.set_exception(NobodyAnswers(message.type or ""))
-
-    async def answer(self, wire_name: str, handler: Handler) -> None:
+    async def answer(self, wire_name: str, begin: Begin) -> None:
+        if self._is_received(f"request {wire_name}"):
+            return
         queue = await self._answering.declare_queue(_request_queue(wire_name), durable=True, auto_delete=True)
+        room = asyncio.Semaphore(self._requests_at_once)
+        now = asyncio.get_running_loop().time
 
         async def receive(message: AbstractIncomingMessage) -> None:
-            await message.ack()
-            self._start(self._reply(message, handler))
+            arrived_s = now()
+            async with room:
+                try:
+                    await message.ack()
+                except _LOST:
+                    # It was handed to another copy, or its deadline passes.
+                    return
+                envelope = _envelope(message)
+                left_ms = int(envelope.headers[TIMEOUT_MS]) - int((now() - arrived_s) * 1000)
+                if left_ms <= 0:
+                    log.warning("late_request_dropped", request=wire_name)
+                    return
+                late = replace(envelope, headers={**envelope.headers, TIMEOUT_MS: str(left_ms)})
+                await self._reply(message, begin(late))
 
         self._consumers.append((queue, await queue.consume(receive)))
 
-    async def _reply(self, message: AbstractIncomingMessage, handler: Handler) -> None:
-        answer = await handler(_envelope(message))
-        if not message.reply_to:
+    def _is_received(self, what: str) -> bool:
+        known = what in self._received
+        self._received.add(what)
+        return known
+
+    async def _reply(self, message: AbstractIncomingMessage, answering: asyncio.Task[Envelope]) -> None:
+        await asyncio.wait([answering])
+        if not message.reply_to or answering.cancelled():
             return
+        answer = answering.result()
         try:
             await self._answering.default_exchange.publish(
                 _message(answer, correlation_id=message.correlation_id), routing_key=message.reply_to
@@ -267,6 +320,8 @@ class _Session:
             raise ConnectionError("returned or refused by the broker") from error
 
     async def hear(self, queue_name: str, store: Receiver) -> None:
+        if self._is_received(f"queue {queue_name}"):
+            return
         queue = await self._hearing.get_queue(queue_name)
         received: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         self._start(_store_in_order(received, store))
@@ -279,6 +334,8 @@ class _Session:
             tag = await self._copy_queue.consume(self._on_copy, no_ack=True)
             self._consumers.append((self._copy_queue, tag))
         self._copy_receivers[wire_name] = receivers
+        if self._is_received(f"copy {wire_name}"):
+            return
         await self._copy_queue.bind(_EVENTS, wire_name)
 
     async def _on_copy(self, message: AbstractIncomingMessage) -> None:
@@ -327,7 +384,7 @@ async def declare(
 
 async def declare_queues(url: str, queues: Mapping[str, frozenset[str]]) -> None:
     """What `turnosya migrate` does at the broker."""
-    connection = await aio_pika.connect(url, timeout=10)
+    connection = await aio_pika.connect(url, timeout=10, heartbeat=_HEARTBEAT_S)
     async with connection:
         await declare(await connection.channel(), queues, major=_major(connection))
 
