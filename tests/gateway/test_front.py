@@ -307,6 +307,7 @@ async def test_an_address_may_ask_so_often_and_is_told_when_again(redis: Redis) 
         assert heard.headers["ratelimit"].startswith('"anonymous";r=0;')
         assert (await world.ask("GET /v1/users/me", token=world.person().token())).status == 200
         assert (await world.ask("GET /healthz")).status == 200
+        assert (await world.ask("GET /docs")).status == 429
 
 
 async def test_forged_tokens_spend_the_budget_of_their_address(redis: Redis) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import pytest
@@ -308,6 +308,101 @@ async def test_a_refused_websocket_shows_the_services_problem(door: OpenDoor) ->
     assert refused.value.response.body == b"{}"
 
 
+async def test_a_field_that_is_not_ascii_arrives_with_the_same_bytes(door: OpenDoor) -> None:
+    seen: list[bytes] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(dict(scope["headers"])[b"user-agent"])
+        await answers(200, [], b"ok")(scope, receive, send)
+
+    agent = "TurnosYá/1.0 (ñ; 🙂)".encode()
+    async with door(app) as (port, _):
+        heard = await ask(port, b"GET /v1/x HTTP/1.1\r\nHost: a\r\nUser-Agent: " + agent + b"\r\n\r\n")
+    assert heard.status == 200
+    assert seen == [agent]
+
+
+async def test_an_answer_that_does_not_wait_for_the_body_comes_at_once(door: OpenDoor) -> None:
+    async with door(answers(401, [], b"no")) as (port, _), line(port) as connection:
+        connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n" + b"a" * 1000)
+        assert (await connection.hear()).status == 401
+
+
+async def test_both_sides_may_speak_for_longer_than_the_deadline(door: OpenDoor) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while (message := await receive()).get("more_body"):
+            if message["body"]:
+                await send({"type": "http.response.body", "body": message["body"], "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with door(app) as (port, _), line(port) as connection:
+        connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for part in (b"one", b"two"):
+            connection.say(b"3\r\n" + part + b"\r\n")
+            await connection.reader.readuntil(part)
+            silence = asyncio.create_task(connection.reader.readuntil(b"never"))
+            await asyncio.wait({silence}, timeout=2 * TIMEOUT_S)
+            silence.cancel()
+            await asyncio.gather(silence, return_exceptions=True)
+        connection.say(b"0\r\n\r\n")
+        assert (await connection.reader.readuntil(b"0\r\n\r\n")).endswith(b"0\r\n\r\n")
+
+
+async def test_a_304_may_say_how_long_the_body_would_be(door: OpenDoor) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"etag", b'"a"'), (b"content-length", b"1234")]
+        await send({"type": "http.response.start", "status": 304, "headers": headers})
+        # uvicorn itself would not send this body, so in its place there is none.
+        with suppress(RuntimeError):
+            await send({"type": "http.response.body", "body": b""})
+
+    async with door(app) as (port, _):
+        heard = await ask(port, get())
+    assert (heard.status, heard.headers["etag"]) == (304, '"a"')
+
+
+async def test_a_socket_that_the_service_does_not_accept_in_time_is_a_time_out(door: OpenDoor) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        assert (await receive())["type"] == "websocket.disconnect"
+
+    async with door(app) as (port, _):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
+    assert refused.value.response.status_code == 504
+
+
+async def test_a_socket_whose_client_vanishes_is_noticed_by_the_service(door: OpenDoor) -> None:
+    gone = asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+        gone.set()
+
+    async with door(app) as (port, _):
+        sock = await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
+        sock.transport.abort()
+        await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_socket_outlives_the_deadline_of_its_handshake(door: OpenDoor) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+    async with door(app) as (port, _), websockets.connect(f"ws://127.0.0.1:{port}/socket.io") as sock:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(sock.recv(), 2 * TIMEOUT_S)
+        await sock.send("still here")
+        assert await sock.recv() == "still here"
+
+
 async def free_port() -> int:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port: int = server.sockets[0].getsockname()[1]
@@ -345,6 +440,46 @@ async def test_copies_take_turns_and_one_that_is_gone_is_passed_over() -> None:
         heard = await through([f"http://127.0.0.1:{port}" for port in (one, gone, two)], times=9)
     assert {h.body for h in heard} == {b"one", b"two"}
     assert all(h.status == 200 for h in heard)
+
+
+@asynccontextmanager
+async def dying() -> AsyncGenerator[tuple[int, list[bytes]]]:
+    """A service that answers the first request of a connection and dies at the second; what it was asked."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1], asked
+    server.close()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"])
+@pytest.mark.parametrize("method", [b"POST", b"PATCH"])
+async def test_what_is_not_idempotent_is_never_sent_twice(method: bytes, body: bytes) -> None:
+    async with dying() as (port, asked):
+        hand_over = OverHttp([f"http://127.0.0.1:{port}"] * 2, timeout_s=5)
+        async with listening(Door(hand_over, [])) as front:
+            assert (await ask(front, get())).status == 200
+            raw = b"%s /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (method, len(body), body)
+            heard = await ask(front, raw)
+        await hand_over.close()
+    assert heard.problem()["code"] == "service_unavailable"
+    assert asked == [b"GET", method]
+
+
+async def test_a_get_on_a_connection_that_has_just_died_gets_another() -> None:
+    async with dying() as (port, asked):
+        hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=5)
+        async with listening(Door(hand_over, [])) as front:
+            assert [(await ask(front, get())).status for _ in range(2)] == [200, 200]
+        await hand_over.close()
+    assert asked == [b"GET", b"GET", b"GET"]
 
 
 async def test_a_service_that_dies_before_it_answers_is_unavailable() -> None:

@@ -31,15 +31,6 @@ log = structlog.get_logger()
 _REFRESH_BYTES = 8 * 1024
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def _method(scope: Scope) -> str:
-    """The method as a label; there are more, and each would be a series of its own."""
-    method: str = scope["method"]
-    return method if method in _METHODS else "other"
-
-
 @dataclass(frozen=True, slots=True)
 class FrontDoor:
     """The gateway's ASGI application. ``limits`` is None where rates are lifted."""
@@ -73,9 +64,8 @@ class FrontDoor:
         if not exchange.is_socket:
             # The route is known to the service, which counts it; here it would be whatever one types.
             service = self.table.find(scope["raw_path"]) or "none"
-            http_seconds.labels(paths.OWN, service, _method(scope), exchange.status).observe(
-                perf_counter() - began
-            )
+            seconds = http_seconds.labels(paths.OWN, service, scope["method"], exchange.status)
+            seconds.observe(perf_counter() - began)
 
     async def _serve(self, scope: Scope, exchange: Exchange, traceparent: str) -> None:
         client: tuple[str, int] | None = scope["client"]

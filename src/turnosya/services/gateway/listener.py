@@ -103,7 +103,7 @@ class SocketListener(WebSocketsSansIOProtocol):
         self.reader.start()
 
     def handle_cont(self, event: Frame) -> None:
-        """One more fragment: their size is limited by the library, their number here (empty ones are free)."""
+        """One more fragment: the library limits their size, and empty ones have none."""
         if len(self.frames) >= self.config.doorway.limits.socket_fragments:
             self.conn.fail(CloseCode.MESSAGE_TOO_BIG)
             self.handle_parser_exception()

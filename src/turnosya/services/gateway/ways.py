@@ -14,7 +14,6 @@ from turnosya.services.gateway.in_process import InProcess
 from turnosya.services.gateway.over_http import OverHttp
 from turnosya.services.gateway.paths import OWN
 
-
 # Anyone may ask whether we are ready, as often as they like.
 READY_CACHED_S = 1.0
 
