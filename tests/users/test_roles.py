@@ -49,10 +49,7 @@ async def test_the_same_roles_end_nothing(town: Town) -> None:
     ],
 )
 async def test_roles_are_given_by_admins_and_known(
-    town: Town,
-    is_admin: bool,
-    body: dict[str, object],
-    status: int,
+    town: Town, body: dict[str, object], status: int, *, is_admin: bool
 ) -> None:
     ana = await town.a_person()
     headers = town.callers.headers(ana, admin=is_admin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,11 +24,10 @@ from turnosya.services.turnos import demo as turnos_demo
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.users import demo as users_demo
 from turnosya.services.users.context import Users
+from turnosya.services.users.registration import NewPerson
 
 C = TypeVar("C")
 _DAYS_BACK, _DAYS_AHEAD = 20, 10
-# As many as a service has connections; more would only wait for one.
-_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +81,11 @@ async def _no_keys() -> Sequence[dict[str, str]]:
 
 
 async def _people(users: Users, residents: Sequence[Resident]) -> list[UUID]:
-    limit = asyncio.Semaphore(_AT_ONCE)
-
-    async def add(one: Resident) -> UUID:
-        async with limit:
-            return await users_demo.add_person(
-                users, one.name, phone=one.phone, password=town.PASSWORD, locale=one.locale
-            )
-
-    return list(await asyncio.gather(*(add(one) for one in residents)))
+    people = [
+        NewPerson(phone=one.phone, name=one.name, password=town.PASSWORD, email=None, locale=one.locale)
+        for one in residents
+    ]
+    return await users_demo.add_people(users, people)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,18 @@ async def sign_up(users: Users, person: NewPerson, *, code: str, once: Once, sho
 
 async def new_account(users: Users, person: NewPerson) -> Account:
     """The account of a new person, not stored yet."""
+    return account_of(person, await users.passwords.hash(person.password))
+
+
+def account_of(person: NewPerson, password_hash: str) -> Account:
+    """The same with a password that is hashed already."""
     return Account(
         id=new_id(),
         phone=person.phone,
         name=person.name,
         email=person.email,
         locale=person.locale,
-        password_hash=await users.passwords.hash(person.password),
+        password_hash=password_hash,
         roles=[],
         created_at=real_now(),
     )
