@@ -1,0 +1,1 @@
+"""Whether all of it lives: health as the other services show it."""

@@ -1,0 +1,29 @@
+"""What every function of checks is handed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from turnosya.runtime.bus import Bus
+from turnosya.runtime.service import Host
+from turnosya.services.checks.rules import Health
+from turnosya.services.checks.settings import ChecksSettings
+
+
+@dataclass(slots=True)
+class Checks:
+    """The checks service in one process, and what it last saw of each service."""
+
+    settings: ChecksSettings
+    bus: Bus
+    seen: dict[str, Health] = field(default_factory=dict[str, Health])
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, host: Host) -> AsyncGenerator[Checks]:
+        """Needs no store: what it sees it can see again."""
+        yield cls(settings=host.settings, bus=host.bus)

@@ -1,0 +1,54 @@
+"""Whether each service lives, asked of each over the same bus that carries everybody's requests."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import ServiceError
+from turnosya.services.checks import rules
+from turnosya.services.checks.context import Checks
+from turnosya.services.checks.rules import Health
+
+log = structlog.get_logger()
+
+
+async def watch(checks: Checks) -> None:
+    """Asks every service again and again, for ever."""
+    while True:
+        try:
+            await look(checks)
+        except Exception:
+            log.exception("look_failed")
+        await asyncio.sleep(checks.settings.health_every_s)
+
+
+async def seen(checks: Checks) -> dict[str, Health]:
+    """What the last look saw of each service; looks itself when there was none yet."""
+    if not checks.seen:
+        await look(checks)
+    return checks.seen
+
+
+async def look(checks: Checks) -> None:
+    """Asks every service at once; takes as long as the slowest, 2 s at most."""
+    async with checks.looking:
+        latencies = await asyncio.gather(*(_latency_ms(checks, name) for name in rules.WATCHED))
+        at = real_now()
+        before = checks.seen
+        checks.seen = {
+            name: rules.next_health(before.get(name), latency_ms=latency_ms, at=at)
+            for name, latency_ms in zip(rules.WATCHED, latencies, strict=True)
+        }
+    for name, health in checks.seen.items():
+        if name not in before or before[name].status != health.status:
+            log.info("service_health", service=name, status=health.status)
+
+
+async def _latency_ms(checks: Checks, name: str) -> float | None:
+    try:
+        return await checks.bus.ping(name) * 1000
+    except ServiceError:
+        return None

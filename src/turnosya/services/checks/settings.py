@@ -1,0 +1,13 @@
+"""What can be set for checks."""
+
+from pydantic import Field
+
+from turnosya.runtime.settings import Settings
+
+
+class ChecksSettings(Settings):
+    """Settings of the checks service."""
+
+    health_every_s: float = Field(
+        2.0, gt=0, le=5, description="How often each service is asked whether it lives."
+    )

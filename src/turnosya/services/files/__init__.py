@@ -1,0 +1,1 @@
+"""Uploads, variants and signed links; nothing of them yet."""
