@@ -54,7 +54,7 @@ timetable = Table(
 service_clock = Table(
     "service_clock",
     metadata,
-    Column("only", Boolean, CheckConstraint("only"), primary_key=True, server_default="true"),
+    Column("single", Boolean, CheckConstraint("single"), primary_key=True, server_default="true"),
     Column("version", BigInteger, nullable=False),
     Column("set_to", DateTime(timezone=True)),
 )

@@ -15,11 +15,13 @@ def upgrade() -> None:
     _timetable()
     clock = op.create_table(
         "service_clock",
-        sa.Column("only", sa.Boolean, sa.CheckConstraint("only"), primary_key=True, server_default="true"),
+        sa.Column(
+            "single", sa.Boolean, sa.CheckConstraint("single"), primary_key=True, server_default="true"
+        ),
         sa.Column("version", sa.BigInteger, nullable=False),
         sa.Column("set_to", sa.DateTime(timezone=True)),
     )
-    op.bulk_insert(clock, [{"only": True, "version": 0, "set_to": None}])
+    op.bulk_insert(clock, [{"single": True, "version": 0, "set_to": None}])
     op.create_table(
         "clock_users",
         sa.Column("process_id", sa.Uuid, primary_key=True),
