@@ -87,6 +87,7 @@ class Inbox:
         }
         self._names = sorted({hearer.name for hearer in hearers})
         self._wake = asyncio.Event()
+        self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
 
     async def store(self, envelope: Envelope) -> None:
@@ -111,8 +112,8 @@ class Inbox:
             self._wake.set()
 
     async def run(self) -> None:
-        """Handles what is due, for ever."""
-        while True:
+        """Handles what is due, until it is told to finish."""
+        while not self._stopping:
             self._wake.clear()
             claimed = 0
             try:
@@ -144,7 +145,7 @@ class Inbox:
                     },
                 )
             ).all()
-        for row in rows:
+        for row in rows if not self._stopping else ():
             task = asyncio.get_running_loop().create_task(
                 self._handle(row, lease), context=contextvars.Context()
             )
@@ -209,7 +210,8 @@ class Inbox:
             log.warning("inbox_outcome_lost", service=self._name, event_id=str(values["event_id"]))
 
     async def finish(self, within_s: float) -> None:
-        """Waits until running handlers have ended; cancels those that do not in time."""
+        """Begins nothing more; waits until running handlers have ended, cancels those that do not in time."""
+        self._stopping = True
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=within_s)
             for task in late:
