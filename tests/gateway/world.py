@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.gateway.wire import Heard, ask, echo, listening
+from tests.gateway.wire import PLAIN, Heard, ask, echo, running
 from turnosya.contracts.auth import Access
-from turnosya.runtime.identity import TokenVerifier
+from turnosya.runtime.identity import FetchKeys, TokenVerifier
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Unavailable
 from turnosya.services.gateway import paths, rules
 from turnosya.services.gateway.access import AccessList
+from turnosya.services.gateway.context import asked_of_auth
 from turnosya.services.gateway.doorway import Doorway, WireLimits
 from turnosya.services.gateway.front import FrontDoor
 from turnosya.services.gateway.hygiene import Outwards
 from turnosya.services.gateway.limits import Limits
+from turnosya.services.gateway.listener import ListenerConfig
 from turnosya.services.gateway.openapi import MergedDocument
 from turnosya.services.gateway.own_pages import OwnPages
 from turnosya.services.gateway.ways import Ways
@@ -112,48 +112,61 @@ async def a_gateway(
 ) -> AsyncGenerator[World]:
     """A gateway in front of services that answer what they were asked; auth has been heard."""
     key = Ed25519PrivateKey.generate()
-
-    async def keys() -> Sequence[Mapping[str, str]]:
-        public = encoded(key.public_key().public_bytes_raw())
-        return [{"kty": "OKP", "crv": "Ed25519", "x": public, "kid": "test"}]
-
     services: dict[str, ASGIApp] = dict.fromkeys(
         ("users", "business", "turnos", "notification", "jobs"), echo
     )
-    ways = Ways(services, {}, timeout_s=timeout_s)
-
-    async def asked_of_auth() -> Access:
-        try:
-            return Access.model_validate_json(await ways.get("auth", "/internal/access"))
-        except ValidationError:
-            raise Unavailable from None
-
-    access = AccessList(asked_of_auth, deaf_after_s=60)
-    access.hear()
-    access.trust(no_access_ended(), silences=access.silences)
-    table = paths.PathTable(development=development)
-    document = MergedDocument(
-        paths.SERVICES, ways.get, routed=lambda service, path: table.find(path.encode()) == service
-    )
     outwards = Outwards(cors_origins=frozenset(o.encode() for o in cors), https_only=not development)
-    wire = WireLimits(proxies=rules.networks(proxies))
-    front = FrontDoor(
-        table=table,
-        ways=ways,
-        tokens=TokenVerifier(keys),
-        access=access,
-        limits=limits,
-        doorway=Doorway(wire, outwards),
-        own_pages=OwnPages(document, is_ready=ways.neighbours_are_ready),
-        timeout_s=timeout_s,
-        is_development=development,
-    )
-    world = World(services, access, front, key)
+    doorway = Doorway(WireLimits(proxies=rules.networks(proxies)), outwards)
+    ways = ways_to(services, timeout_s=timeout_s)
+    front = front_door(ways, key, doorway, limits=limits, development=development, timeout_s=timeout_s)
+    world = World(services, front.access, front, key)
 
     async def auth(scope: Scope, receive: Receive, send: Send) -> None:
         inner = scope["path"] == "/internal/access"
         await (world.inner_access if inner else echo)(scope, receive, send)
 
     services["auth"] = auth
-    async with listening(front, wire, outwards) as world.port:
+    async with running(ListenerConfig(front, doorway)) as world.port:
         yield world
+
+
+def ways_to(services: Mapping[str, ASGIApp], *, timeout_s: float = 5, **urls: str) -> Ways:
+    return Ways(services, {name: (url,) for name, url in urls.items()}, timeout_s=timeout_s)
+
+
+def keys_of(key: Ed25519PrivateKey) -> FetchKeys:
+    async def keys() -> Sequence[Mapping[str, str]]:
+        public = encoded(key.public_key().public_bytes_raw())
+        return [{"kty": "OKP", "crv": "Ed25519", "x": public, "kid": "test"}]
+
+    return keys
+
+
+def front_door(
+    ways: Ways,
+    key: Ed25519PrivateKey,
+    doorway: Doorway | None = None,
+    *,
+    limits: Limits | None = None,
+    development: bool = False,
+    timeout_s: float = 5,
+) -> FrontDoor:
+    """A front door that believes ``key`` and has heard auth within the last minute."""
+    access = AccessList(lambda: asked_of_auth(ways), deaf_after_s=60)
+    access.hear()
+    access.trust(no_access_ended(), silences=access.silences)
+    table = paths.PathTable(development=development)
+    document = MergedDocument(
+        paths.SERVICES, ways.get, routed=lambda service, path: table.find(path.encode()) == service
+    )
+    return FrontDoor(
+        table=table,
+        ways=ways,
+        tokens=TokenVerifier(keys_of(key)),
+        access=access,
+        limits=limits,
+        doorway=doorway or Doorway(WireLimits(), PLAIN),
+        own_pages=OwnPages(document, is_ready=ways.neighbours_are_ready),
+        timeout_s=timeout_s,
+        is_development=development,
+    )

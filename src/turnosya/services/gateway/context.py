@@ -49,7 +49,7 @@ class Gateway:
         ways = Ways(
             host.neighbours, service_urls(host.process.service_urls), timeout_s=settings.gateway_timeout_s
         )
-        access = AccessList(lambda: _asked_of_auth(ways), deaf_after_s=settings.gateway_deaf_after_s)
+        access = AccessList(lambda: asked_of_auth(ways), deaf_after_s=settings.gateway_deaf_after_s)
         document = MergedDocument(
             paths.SERVICES, ways.get, routed=lambda service, path: table.find(path.encode()) == service
         )
@@ -96,7 +96,8 @@ def _limits(host: Host, settings: GatewaySettings) -> Limits:
     )
 
 
-async def _asked_of_auth(ways: Ways) -> Access:
+async def asked_of_auth(ways: Ways) -> Access:
+    """Auth's list, fetched over HTTP. Raises Unavailable if it does not come."""
     try:
         async with asyncio.timeout(ASK_S):
             return Access.model_validate_json(await ways.get("auth", ACCESS_PATH))
