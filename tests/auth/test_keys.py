@@ -6,16 +6,17 @@ from asyncio import gather
 
 from tests.auth.world import BEGIN_MS, DAY, MINUTE, SECOND, World
 from turnosya.runtime.identity import TokenVerifier
+from turnosya.services.auth import keys
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.sessions import Tokens
 
 
 async def published(auth: Auth) -> list[str]:
-    return [key["kid"] for key in (await auth.keys.published()).keys]
+    return [key["kid"] for key in (await keys.signing_keys(auth)).keys]
 
 
 async def signer(auth: Auth) -> str:
-    return kid_of(await auth.keys.sign({"sub": "x"}))
+    return kid_of(await keys.sign(auth, {"sub": "x"}))
 
 
 def kid_of(token: str) -> str:
@@ -26,7 +27,7 @@ def kid_of(token: str) -> str:
 async def test_two_copies_make_one_first_key_and_use_it_at_once(world: World) -> None:
     other = world.copy_of_auth()
     found = await gather(*(published(auth) for auth in (world.auth, other) * 10))
-    assert {tuple(keys) for keys in found} == {tuple(found[0])}
+    assert {tuple(one) for one in found} == {tuple(found[0])}
     assert [await signer(world.auth)] == found[0] == [await signer(other)]
 
 
@@ -98,9 +99,9 @@ async def test_a_token_is_good_for_a_verifier_of_its_own(world: World) -> None:
     person = world.people.person(roles=["admin"])
     tokens = await world.signed_in()
 
-    async def keys() -> list[dict[str, str]]:
-        return (await world.copy_of_auth().keys.published()).keys
+    async def fetch() -> list[dict[str, str]]:
+        return (await keys.signing_keys(world.copy_of_auth())).keys
 
-    verifier = TokenVerifier(keys, now=lambda: world.now.ms / 1000)
+    verifier = TokenVerifier(fetch, now=lambda: world.now.ms / 1000)
     caller = await verifier.verify(tokens.access_token)
     assert (caller.user_id, caller.session_id, caller.is_admin) == (person.id, tokens.session_id, True)

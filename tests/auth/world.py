@@ -28,9 +28,9 @@ from turnosya.runtime.http import web_app
 from turnosya.runtime.identity import Caller, TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
-from turnosya.runtime.messages import Event, Nothing, Unavailable
+from turnosya.runtime.messages import Event, NotFound, Nothing, Unavailable
 from turnosya.runtime.settings import load
-from turnosya.services.auth import access, login, otp, sessions
+from turnosya.services.auth import access, keys, login, otp, sessions
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.login import Credentials
 from turnosya.services.auth.otp import Recipient, Sent
@@ -83,6 +83,8 @@ class People:
         return person
 
     async def keep(self, request: KeepBlocked) -> Nothing:
+        if request.user_id not in {person.id for person in self.by_number.values()}:
+            raise NotFound
         if request.blocked:
             self.blocked[request.user_id] = request.reason or ""
         else:
@@ -116,10 +118,10 @@ class World:
     def new_verifier(self) -> TokenVerifier:
         """As a gateway or service has one, in a process of its own."""
 
-        async def keys() -> list[dict[str, str]]:
-            return (await self.auth.keys.published()).keys
+        async def fetch() -> list[dict[str, str]]:
+            return (await keys.signing_keys(self.auth)).keys
 
-        return TokenVerifier(keys, now=lambda: self.now.ms / 1000, monotonic=lambda: self.now.ms / 1000)
+        return TokenVerifier(fetch, now=lambda: self.now.ms / 1000, monotonic=lambda: self.now.ms / 1000)
 
     def copy_of_auth(self, *, limited: bool = True, loopback_exempt: bool = False) -> Auth:
         store = Store(self.redis, lambda: self.now.ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 import structlog
@@ -20,9 +20,12 @@ from turnosya.services.auth import drafts
 from turnosya.services.auth.store import ACCESS_EVENTS, BLOCKED, LOADED, Given, M, NotLoaded
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from turnosya.services.auth.context import Auth
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 # Older than this in the stream means that gateways have not been told: the heartbeat must not say
 # that all is well (they close after five).
@@ -74,12 +77,17 @@ class BlockedUser(_Blocked):
 
 async def decide(auth: Auth, script: str, given: Given, kind: type[M]) -> M:
     """Runs a script that must know who is blocked; fills an empty store first, or ``Unavailable``."""
+    return await once_loaded(auth, lambda: auth.store.run(script, given, kind))
+
+
+async def once_loaded(auth: Auth, work: Callable[[], Awaitable[T]]) -> T:
+    """What ``work`` gives on a store that is filled; fills an empty one first, or ``Unavailable``."""
     try:
-        return await auth.store.run(script, given, kind)
+        return await work()
     except NotLoaded:
         await load(auth)
     try:
-        return await auth.store.run(script, given, kind)
+        return await work()
     except NotLoaded:
         raise Unavailable from None
 

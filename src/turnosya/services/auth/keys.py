@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from turnosya.contracts.auth import GetSigningKeys, SigningKeys
 from turnosya.runtime import identity
+from turnosya.services.auth import access
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +35,10 @@ class _Kept(BaseModel):
 
 
 class SigningKeyRing:
-    """The signing keys. Asked of Redis every time, so that two copies and a lost store always agree."""
+    """The signing keys. Asked of Redis every time, so that two copies and a lost store always agree.
+
+    Raises ``NotLoaded`` while the store is empty.
+    """
 
     def __init__(self, store: Store, secrets: Fernet) -> None:
         self._store = store
@@ -87,9 +91,14 @@ class SigningKeyRing:
         return opened
 
 
-async def signing_keys(auth: Auth, _request: GetSigningKeys) -> SigningKeys:
-    """Answers services that verify tokens."""
-    return await auth.keys.published()
+async def signing_keys(auth: Auth, _request: GetSigningKeys | None = None) -> SigningKeys:
+    """The public keys of now, next and lately, for whoever verifies tokens."""
+    return await access.once_loaded(auth, auth.keys.published)
+
+
+async def sign(auth: Auth, claims: Mapping[str, object]) -> str:
+    """An access token (RFC 9068) with these claims."""
+    return await access.once_loaded(auth, lambda: auth.keys.sign(claims))
 
 
 def _json(value: Mapping[str, object]) -> bytes:

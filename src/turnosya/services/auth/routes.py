@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import Depends, Header, HTTPException, Path, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
+from starlette.exceptions import HTTPException
 
 from turnosya.contracts.auth import Access, AccessChanged, Channel
 from turnosya.runtime.fields import Closed, Resource
@@ -24,7 +25,7 @@ from turnosya.runtime.idempotency import is_well_formed
 from turnosya.runtime.messages import Invalid, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.phones import MAX_LENGTH, canonical
-from turnosya.services.auth import access, login, otp, rules, sessions
+from turnosya.services.auth import access, keys, login, otp, rules, sessions
 from turnosya.services.auth.access import BlockedUser
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.login import Credentials
@@ -267,7 +268,7 @@ async def end_all_sessions(auth: InAuth, caller: SignedIn, response: Response) -
 async def jwks(auth: InAuth, response: Response) -> Jwks:
     """The public signing keys."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    return Jwks(keys=(await auth.keys.published()).keys)
+    return Jwks(keys=(await keys.signing_keys(auth)).keys)
 
 
 @web.get("/blocked-users")

@@ -17,7 +17,7 @@ from turnosya.runtime import identity
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Kind, NotFound, Say, ServiceError
-from turnosya.services.auth import drafts, metrics, rules
+from turnosya.services.auth import drafts, keys, metrics, rules
 from turnosya.services.auth.access import Ended, decide
 from turnosya.services.auth.otp import refuse_unless_good
 
@@ -202,7 +202,7 @@ async def _tokens(auth: Auth, family: str, holder: _Holder, change: AccessChange
         "exp": now + identity.ACCESS_TOKEN_S,
     }
     return Tokens(
-        access_token=await auth.keys.sign(claims),
+        access_token=await keys.sign(auth, claims),
         refresh_token=rules.refresh_token(auth.mac_key, family, holder.generation),
         refresh_expires_in=int(holder.expires_in_ms // 1000),
         session_id=holder.session_id,

@@ -1,6 +1,8 @@
 -- The signing keys, after adding the candidate if one is due and dropping those that are done with.
+-- In a lost store there is none until it is filled again: a new one would make every token look forged.
 -- The first is used at once; the next is published 20 minutes before its use, a former kept 30 after.
 -- given: id, public, private; without them 'due' is answered when one is wanted
+if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
 local USED, PUBLISHED_BEFORE, KEPT_AFTER = 30 * DAY, 20 * MINUTE, 30 * MINUTE
 local KEYS_OF_AUTH = 'auth:keys'
 
