@@ -260,6 +260,9 @@ def _settings() -> dict[str, str]:
         "TURNOSYA_NOTIFICATION_POLL_S": "0.2",
         "TURNOSYA_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
         "TURNOSYA_LEASE_S": "3",
+        "TURNOSYA_JOBS_LEASE_S": "3",
+        "TURNOSYA_JOBS_POLL_S": "0.2",
+        "TURNOSYA_JOBS_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
         "TURNOSYA_RELAY_LOCK_S": "2",
         "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
     }

@@ -1,11 +1,12 @@
 """The words in which flows are told: a business, a client, a booked turno, a crowd."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from tests.flows.systems import System
 from turnosya.tour.answers import DevMessage, Slot, Turno
@@ -13,6 +14,7 @@ from turnosya.tour.client import Api, Exchange, NotAsPromised
 from turnosya.tour.people import Person, Shop, open_shop, sign_up
 
 # Hashing passwords is what signing up costs; more at once would only wait.
+T = TypeVar("T")
 _AT_ONCE = 8
 _crowds: dict[str, list[Person]] = {}
 
@@ -89,10 +91,31 @@ class World:
         await person.log_in("a desk")
         return person
 
+    @asynccontextmanager
+    async def clock_moved(self, *, hours: int) -> AsyncGenerator[None]:
+        """The service clock is ahead for as long as the block lasts."""
+        moved = await self.api.ask("PUT", "/v1/dev/clock", {"advance_minutes": hours * 60})
+        moved.promised(200)
+        try:
+            yield
+        finally:
+            (await self.api.ask("DELETE", "/v1/dev/clock")).promised(204)
+
     async def told(self, person: Person, turno: Turno) -> list[DevMessage]:
         """All that somebody was told about a turno, oldest first."""
         found = await self.api.messages(str(person.id))
         return [one for one in reversed(found) if one.data.get("appointment_id") == str(turno.id)]
+
+
+async def insist(attempt: Callable[[], Awaitable[T]], *, within_s: float = 25.0) -> T:
+    """Begins again what has steps that cannot be repeated by themselves: a code is used once."""
+    until = monotonic() + within_s
+    while True:
+        try:
+            return await attempt()
+        except NotAsPromised:
+            if monotonic() > until:
+                raise
 
 
 def when(message: DevMessage) -> datetime:
