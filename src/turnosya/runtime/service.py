@@ -220,9 +220,8 @@ class Running(Generic[C]):
         self.on_death(f"{name} ended by a defect, which the log shows")
 
     async def _pong(self, envelope: Envelope) -> Envelope:
-        if not await self.ready():
-            raise Unavailable
-        return Envelope(envelope.wire_name, b"{}", {STATUS: "ok"})
+        ready = await self.ready()
+        return Envelope(envelope.wire_name, b"{}", {STATUS: "ok" if ready else "failed"})
 
     async def ready(self) -> bool:
         """Whether it can serve: schema current, store and messages reachable. Asked at most every 2 s."""

@@ -22,7 +22,8 @@ async def watch(checks: Checks) -> None:
             await look(checks)
         except Exception:
             log.exception("look_failed")
-        await asyncio.sleep(checks.settings.health_every_s)
+        every_s = checks.settings.health_every_s
+        await asyncio.sleep(every_s / 4 if rules.is_in_doubt(checks.seen) else every_s)
 
 
 async def seen(checks: Checks) -> dict[str, Health]:

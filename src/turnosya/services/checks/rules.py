@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 Status = Literal["ok", "degraded", "down"]
@@ -19,8 +19,8 @@ ESSENTIAL = frozenset({"gateway", "auth", "turnos"})
 # A ready service answers within milliseconds; a second is far beyond a busy moment.
 SLOW_MS = 1000.0
 
-# One missed answer may be a restart or a busy machine; two in a row, 4 s apart at most, are not.
-MISSES_OF_DOWN = 2
+# A missed answer may be a start or a busy machine; silence for longer than readiness is cached is not.
+DOWN_AFTER = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,25 @@ class Health:
     status: Status
     since: datetime
     latency_ms: float | None
-    misses: int = 0
+    missing_since: datetime | None = None
 
 
 def next_health(before: Health | None, *, latency_ms: float | None, at: datetime) -> Health:
-    """A service's health after one more question, answered in ``latency_ms`` or not at all.
-
-    The first time counts as it is: what never answered is down.
-    """
-    misses = 0 if latency_ms is not None else (before.misses if before else MISSES_OF_DOWN) + 1
+    """A service's health after one more question, answered in ``latency_ms`` or not at all."""
+    missing_since = None
     status: Status = "ok"
-    if misses >= MISSES_OF_DOWN:
-        status = "down"
-    elif misses or (latency_ms is not None and latency_ms > SLOW_MS):
+    if latency_ms is None:
+        missing_since = before.missing_since if before and before.missing_since else at
+        status = "down" if at - missing_since >= DOWN_AFTER else "degraded"
+    elif latency_ms > SLOW_MS:
         status = "degraded"
     since = before.since if before is not None and before.status == status else at
-    return Health(status, since, latency_ms, misses)
+    return Health(status, since, latency_ms, missing_since)
+
+
+def is_in_doubt(services: Mapping[str, Health]) -> bool:
+    """Whether somebody has missed an answer and is not yet known to be down: worth asking again soon."""
+    return any(one.missing_since is not None and one.status != "down" for one in services.values())
 
 
 def overall(services: Mapping[str, Health], *, essential: Collection[str] = ESSENTIAL) -> Status:

@@ -43,7 +43,7 @@ _WITH_ERROR = (
 _CLAIM = text(
     f"""
     UPDATE timetable SET fence = fence + 1, attempts = attempts + 1, retry_at = NULL,
-                         leased_until = clock_timestamp() + :lease_for
+                         leased_until = clock_timestamp() + CAST(:lease_for AS interval)
     WHERE id IN (
         SELECT id FROM timetable
         WHERE state = 'waiting' AND run_at <= :now AND attempts < max_attempts AND {_IS_FREE}
@@ -86,8 +86,8 @@ _UNSTARTED = text(
 )
 _FORGET = text(
     "DELETE FROM timetable WHERE (leased_until IS NULL OR leased_until < clock_timestamp())"
-    " AND (state IN ('done', 'cancelled') AND ended_at < clock_timestamp() - :done_kept"
-    "      OR state = 'failed' AND ended_at < clock_timestamp() - :failed_kept)"
+    " AND (state IN ('done', 'cancelled') AND ended_at < clock_timestamp() - CAST(:done_kept AS interval)"
+    "      OR state = 'failed' AND ended_at < clock_timestamp() - CAST(:failed_kept AS interval))"
 )
 
 
