@@ -12,7 +12,9 @@ import structlog
 from turnosya.contracts.jobs import ClockMoved, ClockState, UseClock
 from turnosya.runtime.bus import Undelivered
 from turnosya.runtime.messages import Unavailable, invalid
-from turnosya.services.jobs import clock_store, rules, store
+from turnosya.services.jobs import rules
+from turnosya.services.jobs.store import clock as clock_store
+from turnosya.services.jobs.store import timetable as store
 
 if TYPE_CHECKING:
     from turnosya.services.jobs.context import Jobs

@@ -13,11 +13,13 @@ import structlog
 
 from turnosya.runtime.messages import ServiceError, TimedOut, Unavailable
 from turnosya.runtime.telemetry import begin_trace, tracing
-from turnosya.services.jobs import clock, clock_store, rules, store
+from turnosya.services.jobs import clock, rules
+from turnosya.services.jobs.store import clock as clock_store
+from turnosya.services.jobs.store import timetable as store
 
 if TYPE_CHECKING:
     from turnosya.services.jobs.context import Jobs
-    from turnosya.services.jobs.store import Start
+    from turnosya.services.jobs.store.timetable import Start
 
 log = structlog.get_logger()
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from turnosya.contracts.jobs import CancelScheduled, Schedule, ScheduleCancelled, ScheduleRequested
 from turnosya.runtime.messages import Nothing
-from turnosya.services.jobs import rules, store
+from turnosya.services.jobs import rules
+from turnosya.services.jobs.store import timetable as store
 
 if TYPE_CHECKING:
     from turnosya.contracts.jobs import Job
