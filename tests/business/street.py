@@ -16,7 +16,8 @@ from turnosya.contracts.business import Business, BusinessChanged, GetBusiness
 from turnosya.contracts.turnos import AffectedAppointment, ApplyBusiness, NeedsDecision
 from turnosya.contracts.users import Person, UserRegistered
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Nothing
+from turnosya.runtime.memory import MemoryTransport
+from turnosya.runtime.messages import Nothing, Rpc
 from turnosya.runtime.service import Host, Running, Service
 from turnosya.services.business.context import Businesses
 from turnosya.services.business.service import service as business
@@ -199,11 +200,12 @@ class Street:
             self.stage.running["business"] = first
             await second.stop(1)
 
-    def take_turnos_away(self) -> Callable[[], None]:
-        """As if no process answered for turnos; what it returns brings it back."""
-        answers = self.stage.transport._answers  # pyright: ignore[reportPrivateUsage] - as if its process were gone
-        away = answers.pop(ApplyBusiness.wire_name)
-        return lambda: answers.__setitem__(ApplyBusiness.wire_name, away)
+    def take_away(self, request: type[Rpc[Any]]) -> Callable[[], None]:
+        """As if no process answered this request; what it returns brings it back."""
+        transport = cast("MemoryTransport", self.stage.transport)
+        answers = transport._answers  # pyright: ignore[reportPrivateUsage] - as if its process were gone
+        away = answers.pop(request.wire_name)
+        return lambda: answers.__setitem__(request.wire_name, away)
 
     async def turnos_knows(self, business_id: str, *, version: int) -> Business:
         """Turnos' copy, once it is this version or a later one."""

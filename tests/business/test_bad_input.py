@@ -13,9 +13,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 HUGE = 2**63
 ABSURD = 10**400
 
-SHOP = {"name": "Taller", "timezone": ZONE}
-SERVICE = {"name": "Corte", "duration_minutes": 30}
-MEMBER = {"name": "Caro"}
+SHOP: dict[str, Any] = {"name": "Taller", "timezone": ZONE}
+SERVICE: dict[str, Any] = {"name": "Corte", "duration_minutes": 30}
+MEMBER: dict[str, Any] = {"name": "Caro"}
 
 WRONG_OF_SHOP: list[tuple[dict[str, Any], str]] = [
     ({"id": str(new_id())}, "id"),
@@ -125,7 +125,7 @@ WRONG_OF_MEMBER: list[tuple[dict[str, Any], str]] = [
     ({"active": "true"}, "active"),
     ({"active": 0}, "active"),
 ]
-WRONG = [
+WRONG: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     *(("", SHOP, change, field) for change, field in WRONG_OF_SHOP),
     *(("/services", SERVICE, change, field) for change, field in WRONG_OF_SERVICE),
     *(("/staff", MEMBER, change, field) for change, field in WRONG_OF_MEMBER),

@@ -9,7 +9,7 @@ import pytest
 from tests.business.street import Street
 from tests.stage import until
 from turnosya.contracts.business import GetBusiness
-from turnosya.contracts.turnos import AffectedAppointment
+from turnosya.contracts.turnos import AffectedAppointment, ApplyBusiness
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -87,7 +87,7 @@ async def test_a_decision_that_is_none_is_refused(street: Street) -> None:
 
 async def test_what_strands_nobody_is_not_asked(street: Street) -> None:
     booked = await a_booked_shop(street)
-    bring_back = street.take_turnos_away()
+    bring_back = street.take_away(ApplyBusiness)
     sold = {"price": {"amount": 1, "currency": "ARS"}, "duration_minutes": 5, "buffer_after_minutes": 9}
     await street.got("PATCH", booked.service_path, sold | {"capacity": 2, "name": "x"}, by=street.ana)
     await street.got("PATCH", booked.member_path, {"name": "Carolina", "active": True}, by=street.ana)
@@ -103,7 +103,7 @@ async def test_with_turnos_away_what_could_strand_waits(street: Street, kind: in
     booked = await a_booked_shop(street)
     method, path, body = [*booked.stranding, ("DELETE", booked.shop, None)][kind]
     before = await street.stage.bus.call(GetBusiness(business_id=UUID(booked.shop[1:])))
-    bring_back = street.take_turnos_away()
+    bring_back = street.take_away(ApplyBusiness)
     answer = await street.ask(method, path, body, by=street.ana)
     bring_back()
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")

@@ -9,6 +9,7 @@ import pytest
 from tests.business.street import ZONE, Street
 from tests.stage import until
 from turnosya.contracts.business import GetBusiness
+from turnosya.contracts.users import GetPeople
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
 
@@ -133,13 +134,10 @@ async def test_one_lists_ones_own_businesses_page_by_page(street: Street) -> Non
     await street.got("POST", "", {"name": "De Beto", "timezone": ZONE}, by=street.beto, status=201)
     gone = await street.a_shop(name="Cerrado")
     await street.got("DELETE", gone, by=street.ana, status=204)
-    found: list[str] = []
-    cursor = ""
-    for _ in range(2):
-        page = await street.got("GET", f"/mine?limit=2{cursor}", by=street.ana)
-        found += [item["id"] for item in page["items"]]
-        cursor = f"&cursor={page['next_cursor']}"
-    assert (found, page["next_cursor"]) == (mine, None)
+    first = await street.got("GET", "/mine?limit=2", by=street.ana)
+    last = await street.got("GET", f"/mine?limit=2&cursor={first['next_cursor']}", by=street.ana)
+    assert [item["id"] for item in first["items"] + last["items"]] == mine
+    assert last["next_cursor"] is None
     assert [one["name"] for one in (await street.got("GET", "/mine", by=street.beto))["items"]] == ["De Beto"]
     await street.refused("GET", "/mine", status=401, code="token_missing")
 
@@ -239,12 +237,11 @@ async def test_other_services_ask_for_the_whole_business(street: Street) -> None
 
 
 async def test_with_users_away_no_business_opens_and_the_next_try_does(street: Street) -> None:
-    answers = street.stage.transport._answers  # pyright: ignore[reportPrivateUsage] - as if its process were gone
-    away = answers.pop("users.GetPeople")
+    bring_back = street.take_away(GetPeople)
     answer = await street.ask("POST", "", {"name": "Taller", "timezone": ZONE}, by=street.ana)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
     assert int(answer.headers["Retry-After"]) > 0
-    answers["users.GetPeople"] = away
+    bring_back()
     await street.a_shop()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from turnosya.contracts.auth import SessionsEnded, SignedIn
 from turnosya.contracts.turnos import AppointmentBooked, AppointmentCancelled, AppointmentMoved
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
+from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.settings import Environment
 from turnosya.services.notification.service import service as notification
 from turnosya.services.users.service import service as users
@@ -152,7 +154,8 @@ async def test_people_are_welcomed_and_told_of_new_devices_and_ended_sessions(to
 
 
 async def test_a_code_is_sent_although_users_is_away_and_a_reset_waits_for_it(town: Town) -> None:
-    answers = town.stage.transport._answers  # pyright: ignore[reportPrivateUsage] - as if its process were gone
+    transport = cast("MemoryTransport", town.stage.transport)
+    answers = transport._answers  # pyright: ignore[reportPrivateUsage] - as if its process were gone
     away = answers.pop("users.FindByPhone")
     await town.stage.tell(a_code(STRANGER_PHONE), a_code(CLIENT_PHONE, "password_reset"))
     await town.message(STRANGER_PHONE, "code_requested")

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.stage import until
-from tests.users.town import GOOD_CODE, OTHER_PHONE, PASSWORD, PHONE, WRONG_CODE, Town
+from tests.users.town import GOOD_CODE, OTHER_PHONE, PASSWORD, PHONE, SIXTH_CODE, WRONG_CODE, Town
 from turnosya.contracts.users import AccessBlocked, CheckPassword, CredentialsInvalid, KeepBlocked
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
@@ -135,3 +135,32 @@ async def test_a_reset_needs_an_account_and_its_code(town: Town, phone: str, cod
     body = {"phone": phone, "code": code, "new_password": NEW}
     answer = await town.http.post("/v1/users/password-reset", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "otp_invalid")
+
+
+async def test_a_late_repeat_of_a_reset_does_not_undo_a_newer_password(town: Town) -> None:
+    ana = await town.a_person()
+    body = {"phone": PHONE, "code": GOOD_CODE, "new_password": NEW}
+    key = {"Idempotency-Key": "one"}
+    answers = await asyncio.gather(
+        *(town.http.post("/v1/users/password-reset", json=body, headers=key) for _ in range(5))
+    )
+    assert {(answer.status_code, answer.content) for answer in answers} == {(204, b"")}
+    assert sum(ACCESS_ENDED in answer.headers for answer in answers) == 1
+    newer = {"current_password": NEW, "new_password": f"{NEW} 2"}
+    headers = town.callers.headers(ana)
+    assert (await town.http.put("/v1/users/me/password", json=newer, headers=headers)).status_code == 204
+    late = await town.http.post("/v1/users/password-reset", json=body, headers=key)
+    assert (late.status_code, late.headers["Idempotent-Replayed"]) == (204, "true")
+    assert (await town.stage.bus.call(CheckPassword(phone=PHONE, password=f"{NEW} 2"))).id == ana
+    assert len(town.auth.ended) == 2
+    other = await town.http.post(
+        "/v1/users/password-reset", json=body | {"new_password": "x1" * 5}, headers=key
+    )
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_too_many_tries_of_a_reset_s_code_are_said(town: Town) -> None:
+    await town.a_person()
+    body = {"phone": PHONE, "code": SIXTH_CODE, "new_password": NEW}
+    answer = await town.http.post("/v1/users/password-reset", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (429, "otp_attempts_exceeded")

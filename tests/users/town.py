@@ -95,6 +95,6 @@ class Town:
 
     async def a_person(self, phone: str = PHONE, **changes: str) -> UUID:
         """Somebody with an account."""
-        answer = await self.sign_up(phone=phone, **changes)
+        answer = await self.sign_up(None, phone=phone, **changes)
         assert answer.status_code == 201, answer.text
         return UUID(answer.json()["id"])

@@ -16,6 +16,7 @@ from turnosya.contracts.users import (
     Person,
 )
 from turnosya.runtime.database import Transaction
+from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Unavailable
 from turnosya.services.users import rules, store
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 PASSWORD_CHANGED = "password_changed"  # noqa: S105 - the name of a fact
+# Nothing is answered but that it is done.
+_DONE = 204
 
 
 async def check(users: Users, request: CheckPassword) -> Person:
@@ -70,23 +73,41 @@ async def change_password(
     return await _end_sessions_now(users, change)
 
 
-async def reset_password(users: Users, phone: str, *, code: str, new: str, key: str) -> AccessChanged | None:
-    """Sets another password for whoever holds this number, and ends all their sessions."""
-    await use_code(users, phone, "password_reset", code=code, key=key)
-    async with users.db.read() as tx:
-        account = await store.by_phone(tx, phone)
-    if account is None:
+async def reset_password(
+    users: Users, phone: str, *, code: str, new: str, once: Once
+) -> tuple[Kept, AccessChanged | None]:
+    """Sets another password for whoever holds this number, and ends all their sessions.
+
+    Repeated under its key it changes nothing more: a late repeat must not undo a newer password.
+    """
+    async with once.queued():
+        if once.key is not None:
+            async with users.db.transaction() as tx:
+                kept = await once.kept(tx)
+            if kept is not None:
+                return kept, None
+        await use_code(users, phone, "password_reset", code=code, key=once.digest or str(new_id()))
+        password_hash = await users.passwords.hash(new)
+        async with users.db.transaction() as tx:
+            # Another process may have answered the same request meanwhile.
+            kept = await once.kept(tx)
+            if kept is not None:
+                return kept, None
+            change = await _write_password(tx, phone, password_hash)
+            await once.keep(tx, _DONE, None)
+        return Kept(_DONE, None), await _end_sessions_now(users, change)
+
+
+async def _write_password(tx: Transaction, phone: str, password_hash: str) -> CredentialsChanged:
+    account = await store.by_phone(tx, phone)
+    if account is None or await store.lock(tx, account.id) is None:
         raise CodeNotValid
+    await store.change(tx, account.id, {"password_hash": password_hash})
     change = CredentialsChanged(
         user_id=account.id, keep_session_id=None, what=PASSWORD_CHANGED, key=str(new_id())
     )
-    password_hash = await users.passwords.hash(new)
-    async with users.db.transaction() as tx:
-        if await store.lock(tx, account.id) is None:
-            raise CodeNotValid
-        await store.change(tx, account.id, {"password_hash": password_hash})
-        await tx.publish(change)
-    return await _end_sessions_now(users, change)
+    await tx.publish(change)
+    return change
 
 
 async def end_sessions(users: Users, change: CredentialsChanged) -> None:

@@ -19,7 +19,6 @@ from turnosya.runtime.http import (
     kept_response,
     router,
 )
-from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.services.users import credentials, people, registration, roles, rules
@@ -169,10 +168,13 @@ async def change_password(users: Here, body: PasswordChange, caller: SignedIn) -
 @routes.post("/password-reset", status_code=204, response_class=Response)
 async def reset_password(users: Here, body: PasswordReset, once: OnceOnly) -> Response:
     """Set a new password with a code; every session ends."""
-    ended = await credentials.reset_password(
-        users, body.phone, code=body.code, new=body.new_password, key=once.digest or str(new_id())
+    kept, ended = await credentials.reset_password(
+        users, body.phone, code=body.code, new=body.new_password, once=once
     )
-    return _done(ended)
+    response = kept_response(kept)
+    if ended is not None:
+        response.headers[ACCESS_ENDED] = ended.model_dump_json()
+    return response
 
 
 @routes.put("/{user_id}/roles")
