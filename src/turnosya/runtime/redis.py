@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import BusyLoadingError, ReadOnlyError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeout
+from redis.maint_notifications import MaintNotificationsConfig
 
 from turnosya.runtime.messages import Unavailable
 
@@ -25,6 +26,9 @@ def open_redis(url: str, *, timeout_s: float = 2.0, connections: int = 64) -> Re
         max_connections=connections,
         # A command that was cut off is not repeated behind our back: a script may have had its effect.
         retry=Retry(NoBackoff(), 0),
+        # While these are on, as they are by default, redis-py 8.1 hands out pooled connections that have
+        # died: every one of them failed a request after Redis had come back.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
     )
 
 
