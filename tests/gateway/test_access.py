@@ -1,6 +1,6 @@
 """Whom the gateway lets in as it hears auth, falls deaf, asks, and hears again; time stands still."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -35,11 +35,15 @@ class Auth:
 
 
 def snapshot(
-    *, blocked: Sequence[UUID] = (), ended: Sequence[UUID] = (), at: datetime = NOON, **versions: int
+    *,
+    blocked: Sequence[UUID] = (),
+    ended: Sequence[UUID] = (),
+    versions: Mapping[UUID, int] | None = None,
+    at: datetime = NOON,
 ) -> Access:
     return Access(
         blocked_user_ids=list(blocked),
-        versions={UUID(user): version for user, version in versions.items()},
+        versions=dict(versions or {}),
         ended_session_ids=list(ended),
         at=at,
     )
@@ -143,7 +147,7 @@ async def test_a_version_never_falls(auth: Auth) -> None:
     access = hearing(auth)
     ana = caller(uv=2)
     access.change(AccessChanged(user_id=ana.user_id, version=3, at=NOON))
-    access.take(snapshot(**{str(ana.user_id): 2}))
+    access.take(snapshot(versions={ana.user_id: 2}))
     with pytest.raises(TokenRevoked):
         await access.check(ana)
 

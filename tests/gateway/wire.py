@@ -26,7 +26,7 @@ async def running(config: uvicorn.Config) -> AsyncIterator[int]:
     loop = asyncio.get_running_loop()
 
     def connection() -> asyncio.Protocol:
-        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg, return-value]
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg]
 
     server = await loop.create_server(connection, "127.0.0.1", 0)
     try:
@@ -124,14 +124,14 @@ async def ask(port: int, raw: bytes, *, head: bool = False) -> Heard:
 
 async def body_of(receive: Receive) -> bytes:
     """A whole request body."""
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ConnectionResetError
         body += message.get("body", b"")
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def echo(scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
+_OF_A_BODY = frozenset({b"content-length", b"content-type"})
+
 Fields = Iterable[tuple[bytes, bytes]]
 
 
@@ -117,7 +119,7 @@ class Exchange:
         )
         if self.status in _BODILESS:
             # A 304 may say how long the body would be (RFC 9110 §8.6); uvicorn would wait for it.
-            fields = [field for field in fields if field[0] != b"content-length"]
+            fields = [field for field in fields if field[0] not in _OF_A_BODY]
         return {**message, "headers": [*fields, *self.extra]}
 
     async def refuse(self, error: ServiceError) -> None:

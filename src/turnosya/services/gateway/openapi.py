@@ -39,6 +39,22 @@ _PROBLEM: Document = {
         },
     },
 }
+_HEALTH: Document = {
+    "/healthz": {
+        "tags": ["gateway"],
+        "summary": "The process lives",
+        "operationId": "gateway_healthz",
+        "security": [],
+        "responses": {"200": {"description": "It does"}},
+    },
+    "/readyz": {
+        "tags": ["gateway"],
+        "summary": "It can serve",
+        "operationId": "gateway_readyz",
+        "security": [],
+        "responses": {"200": {"description": "It can"}, "503": {"description": "Not yet, or no longer"}},
+    },
+}
 _REFUSAL: Document = {
     "description": "A problem",
     "content": {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "Problem"}}},
@@ -55,7 +71,7 @@ def merged(
     whole: Document = {
         "openapi": "3.1.0",
         "info": {"title": "TurnosYa", "version": "1", "description": "Turnos for small businesses."},
-        "paths": {},
+        "paths": {path: {"get": operation} for path, operation in _HEALTH.items()},
         "components": {
             "schemas": {"Problem": _PROBLEM},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
