@@ -15,6 +15,7 @@ from tests.users.town import (
     WRONG_CODE,
     Town,
 )
+from turnosya.contracts.users import FindByPhone
 from turnosya.runtime.ids import new_id
 from turnosya.services.users import store
 from turnosya.services.users.refusals import PhoneTaken
@@ -146,3 +147,49 @@ async def test_of_fifty_requests_with_one_code_one_gets_an_account(town: Town) -
     answers = await asyncio.gather(*(town.sign_up(code=GOOD_CODE) for _ in range(50)))
     codes = sorted(answer.json().get("code", "made") for answer in answers)
     assert codes == ["made"] + ["otp_invalid"] * 49
+
+
+async def test_ten_repeats_on_two_copies_make_one_account(town: Town) -> None:
+    body = {"phone": PHONE, "code": GOOD_CODE, "name": "Ana", "password": PASSWORD}
+    key = {"Idempotency-Key": "one"}
+    async with town.another_copy() as copy:
+        answers = await asyncio.gather(
+            *(one.post("/v1/users", json=body, headers=key) for one in (copy, town.http) * 5)
+        )
+    assert {answer.status_code for answer in answers} == {201}
+    assert all(answer.json() == answers[0].json() for answer in answers)
+    assert sum(answer.headers.get("Idempotent-Replayed") == "true" for answer in answers) == 9
+    assert len((await town.stage.bus.call(FindByPhone(phone=PHONE))).people) == 1
+
+
+async def test_a_process_killed_after_the_code_was_used_leaves_it_good_for_a_repeat(town: Town) -> None:
+    used, never = asyncio.Event(), asyncio.Event()
+
+    async def used_and_killed() -> None:
+        used.set()
+        await never.wait()
+
+    town.auth.after_use = used_and_killed
+    key = {"Idempotency-Key": "one"}
+    asking = asyncio.create_task(town.sign_up(key))
+    await used.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    town.auth.after_use = None
+    never.set()
+    assert (await town.stage.bus.call(FindByPhone(phone=PHONE))).people == []
+    # Another person with the same code is refused; the same request is not.
+    assert (await town.sign_up({"Idempotency-Key": "two"})).json()["code"] == "otp_invalid"
+    body = {"phone": PHONE, "code": GOOD_CODE, "name": "Ana", "password": PASSWORD}
+    async with town.another_copy() as copy:
+        answer = await copy.post("/v1/users", json=body, headers=key)
+    assert answer.status_code == 201
+
+
+async def test_a_number_that_is_taken_is_said_before_an_address_that_is(town: Town) -> None:
+    await town.a_person(email="ana@mail.com")
+    town.auth.forget_codes()
+    answer = await town.sign_up(email="ana@mail.com")
+    assert (answer.status_code, answer.json()["code"]) == (409, "phone_taken")
+    answer = await town.sign_up(email="ana@mail.com", code=WRONG_CODE)
+    assert (answer.status_code, answer.json()["code"]) == (422, "otp_invalid")

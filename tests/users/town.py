@@ -1,5 +1,7 @@
 """Words of the users tests: a town whose people sign up, and what auth is asked."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
@@ -20,6 +22,7 @@ from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.users.context import Users
+from turnosya.services.users.service import service
 
 PHONE, OTHER_PHONE, THIRD_PHONE = "+5491122334455", "+5491155667788", "+5491166778899"
 PASSWORD = "un caballo verde"
@@ -35,6 +38,8 @@ class AskedOfAuth:
     ended: list[EndSessions] = field(default_factory=list[EndSessions])
     roles: dict[UUID, list[str]] = field(default_factory=dict[UUID, list[str]])
     keys: set[str] = field(default_factory=set[str])
+    after_use: Callable[[], Awaitable[None]] | None = None
+    """What happens once a code was used up, before auth answers."""
 
     async def open(self, bus: Bus) -> None:
         await bus.answer(UseCode, self._use_code)
@@ -51,6 +56,8 @@ class AskedOfAuth:
         used_by = self.used.setdefault((request.phone, request.purpose, request.code), request.key)
         if request.code != GOOD_CODE or used_by != request.key:
             raise OtpInvalid
+        if self.after_use is not None:
+            await self.after_use()
         return Nothing()
 
     async def _end_sessions(self, request: EndSessions) -> AccessChanged:
@@ -82,6 +89,18 @@ class Town:
     @property
     def users(self) -> Users:
         return cast("Users", self.stage.running["users"].context)
+
+    @asynccontextmanager
+    async def another_copy(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """A client of a second process, so to say: on the same database."""
+        first = self.stage.running["users"]
+        second = await self.stage.put_on(service)
+        try:
+            async with self.stage.http("users") as http:
+                yield http
+        finally:
+            self.stage.running["users"] = first
+            await second.stop(1)
 
     async def sign_up(
         self,
