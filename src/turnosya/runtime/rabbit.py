@@ -300,7 +300,10 @@ class _Session:
         answer = answering.result()
         try:
             await self._answering.default_exchange.publish(
-                _message(answer, correlation_id=message.correlation_id), routing_key=message.reply_to
+                _message(answer, correlation_id=message.correlation_id),
+                routing_key=message.reply_to,
+                # Whoever no longer waits needs no answer; returned, aiormq would log it with its body.
+                mandatory=False,
             )
         except _LOST as error:
             # The caller's deadline passes; it asks again if it wants to.
