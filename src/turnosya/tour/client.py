@@ -123,6 +123,8 @@ class Api:
             if wait_s is None or monotonic() + wait_s > until:
                 break
             await asyncio.sleep(wait_s)
+        if self.watch is not None and not path.startswith("/v1/dev/"):
+            self.watch(exchange)
         if exchange.status >= _SERVER_ERROR:
             raise NotAsPromised(
                 f"{exchange.call} failed with {exchange.status} {exchange.code or ''}".strip()
@@ -150,10 +152,7 @@ class Api:
             answer = response.json() if response.content else None
         except ValueError:
             raise NotAsPromised(f"{method} {path} answered {response.status_code} without JSON") from None
-        exchange = Exchange(method, path, body, response.status_code, response.headers, answer, took_ms)
-        if self.watch is not None and not path.startswith("/v1/dev/"):
-            self.watch(exchange)
-        return exchange
+        return Exchange(method, path, body, response.status_code, response.headers, answer, took_ms)
 
     async def messages(self, to: str, *, token: str | None = None) -> list[DevMessage]:
         """What was sent to a person, newest first (development mode only)."""

@@ -115,15 +115,18 @@ class Shop:
     timezone: str
     services: list[Offer] = field(default_factory=list[Offer])
 
-    async def slots(self, *, days: int = 14, service: Offer | None = None) -> list[Slot]:
-        """Starts from tomorrow on that anybody may see, earliest first."""
+    async def slots(
+        self, *, days: int = 14, service: Offer | None = None, reader: Person | None = None
+    ) -> list[Slot]:
+        """Starts from tomorrow on, earliest first; anybody may see them, ``reader`` is only somebody who does."""
         tomorrow = _today(self.timezone) + timedelta(days=1)
         params: dict[str, str | int] = {
             "service_id": str((service or self.service).id),
             "from": tomorrow.isoformat(),
             "to": (tomorrow + timedelta(days=days)).isoformat(),
         }
-        found = await self.owner.api.ask("GET", f"/v1/turnos/businesses/{self.id}/slots", params=params)
+        path, token = f"/v1/turnos/businesses/{self.id}/slots", reader.token if reader else None
+        found = await self.owner.api.ask("GET", path, params=params, token=token)
         return found.promised(200).as_(Slots).slots
 
 

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.text import Text
 
 from turnosya.tour.answers import DevMessage
@@ -32,6 +31,7 @@ _TELLING = (
 )
 _SHOWN_AT_MOST = 5
 _REFUSED_FROM = 400
+_INDENT = " " * 9
 
 
 class Screen:
@@ -65,7 +65,8 @@ class Screen:
             f"     [magenta]✉ {escape(message.channel)} to the {escape(reader)}:[/] "
             f"[bold]{escape(message.subject)}[/]"
         )
-        self._console.print(Padding(Text(message.body, style="dim"), (0, 0, 0, 9)), soft_wrap=True)
+        for line in message.body.strip().splitlines():
+            self._console.print(Text(f"{_INDENT}{line}".rstrip(), style="dim"), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Something worth knowing about the step."""

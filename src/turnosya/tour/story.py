@@ -136,7 +136,7 @@ class _Scene:
         self.screen.message("barber", to_owner)
 
     async def _expect(self, turno: Turno, *, offered: bool) -> None:
-        listed = any(slot.starts_at == turno.starts_at for slot in await self.shop.slots())
+        listed = any(slot.starts_at == turno.starts_at for slot in await self.shop.slots(reader=self.client))
         if listed != offered:
             state = "still taken" if offered else "still offered"
             raise NotAsPromised(f"{turno.starts_at.isoformat()} is {state}")
