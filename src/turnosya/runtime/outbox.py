@@ -1,6 +1,7 @@
 """Events stored with the data, and the one relay of a service that delivers them after the commit."""
 
 import asyncio
+import contextvars
 from collections import defaultdict
 from typing import Any
 from uuid import UUID
@@ -52,7 +53,8 @@ class Relay:
         if self._holding:
             self._wake.set()
         else:
-            task = asyncio.get_running_loop().create_task(self._notify())
+            # In a context of its own: inside a hearer, a second transaction would be refused.
+            task = asyncio.get_running_loop().create_task(self._notify(), context=contextvars.Context())
             self._notes.add(task)
             task.add_done_callback(self._notes.discard)
 

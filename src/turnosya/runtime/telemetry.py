@@ -104,3 +104,5 @@ def set_up_logging(level: str) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
+    # It calls each try to reach a broker that is away an error; the transport says so itself, once.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
