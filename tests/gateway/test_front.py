@@ -11,8 +11,10 @@ from redis.asyncio import Redis
 from starlette.types import Receive, Scope, Send
 
 from tests.gateway.wire import Heard, echo
-from tests.gateway.world import World, a_gateway, no_access_ended
+from tests.gateway.world import World, a_gateway, keys_of, no_access_ended
 from turnosya.contracts.auth import Access, AccessChanged
+from turnosya.runtime.http import web_app
+from turnosya.runtime.identity import TokenVerifier
 from turnosya.services.gateway.limits import Limits
 from turnosya.services.gateway.paths import PathTable
 
@@ -365,6 +367,21 @@ async def test_a_socket_opens_from_listed_origins_and_our_own_pages_only() -> No
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(uri, additional_headers={"Authorization": "Bearer nonsense"})
         assert refused.value.response.status_code == 401
+
+
+async def test_sockets_open_on_the_path_of_chat_only_and_not_before_it_is_there() -> None:
+    async with a_gateway() as world:
+        tokens = TokenVerifier(keys_of(world.key))
+        for service in ("chat", "users"):
+            world.services[service] = web_app(service, None, tokens=tokens, routers=[], ready=always)
+        for path in ("/v1/users/me", "/nothing", "/docs", "/socket.iox", "/socket.io/?EIO=4"):
+            with pytest.raises(websockets.InvalidStatus) as refused:
+                await websockets.connect(f"ws://127.0.0.1:{world.port}{path}")
+            assert json.loads(refused.value.response.body)["code"] == "not_found"
+
+
+async def always() -> bool:
+    return True
 
 
 async def test_health_says_whether_the_process_lives_and_can_serve() -> None:

@@ -389,6 +389,17 @@ async def test_a_socket_whose_client_vanishes_is_noticed_by_the_service(door: Op
         await asyncio.wait_for(gone.wait(), 5)
 
 
+async def test_a_socket_that_the_service_closes_unaccepted_is_forbidden(door: OpenDoor) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.close"})
+
+    async with door(app) as (port, _):
+        with pytest.raises(websockets.InvalidStatus) as refused:
+            await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
+    assert json.loads(refused.value.response.body)["code"] == "forbidden"
+
+
 async def test_a_socket_outlives_the_deadline_of_its_handshake(door: OpenDoor) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()

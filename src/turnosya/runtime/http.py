@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -221,6 +222,7 @@ def web_app(
     for one in routers:
         app.include_router(one)
     _add_health(app, ready)
+    app.router.default = _NotThere(app.router.default)
     app.add_exception_handler(ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -277,6 +279,20 @@ async def _on_defect(request: Request, error: Exception) -> Response:
     return problem_response(InternalError(), _language(request))
 
 
+class _NotThere:
+    """A path that is not there: for a socket, too, with a problem, where Starlette only hangs up."""
+
+    def __init__(self, for_requests: ASGIApp) -> None:
+        self._for_requests = for_requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            language = language_of(Headers(scope=scope).get("accept-language"))
+            await problem_response(NotFound(), language)(scope, receive, send)
+        else:
+            await self._for_requests(scope, receive, send)
+
+
 class _Edge:
     """Around the application: trace, deadline, request id and the time it took."""
 
@@ -285,14 +301,15 @@ class _Edge:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         headers: dict[bytes, bytes] = dict(scope["headers"])
         trace = begin_trace(
             well_formed_request_id(headers.get(b"x-request-id", b"").decode("latin-1") or None),
             headers.get(b"traceparent", b"").decode("latin-1") or None,
         )
+        if scope["type"] == "websocket":
+            with tracing(trace):
+                await self.app(scope, receive, send)
+            return
         began, status, began_answer = perf_counter(), 500, False
 
         async def sending(message: Message) -> None:

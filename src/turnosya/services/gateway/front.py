@@ -77,6 +77,8 @@ class FrontDoor:
         if scope["raw_path"] in paths.HEALTH and not exchange.is_socket:
             await self.own_pages.answer(scope, exchange)
             return
+        if exchange.is_socket and not paths.takes_sockets(scope["raw_path"]):
+            raise NotFound
         if exchange.is_socket and not self.doorway.outwards.may_open_socket(exchange.headers, origin):
             raise Forbidden
         asked = Asked("GET" if exchange.is_socket else scope["method"], scope["path"], origin.address)
@@ -86,10 +88,10 @@ class FrontDoor:
         if asked.ignores_token:
             fields = [field for field in fields if field[0] != b"authorization"]
         await self._admit(asked, fields, exchange)
-        if service == paths.OWN and not exchange.is_socket:
+        if service == paths.OWN:
             await self.own_pages.answer(scope, exchange)
             return
-        if service is None or service == paths.OWN:
+        if service is None:
             raise NotFound
         own = hygiene.own_fields(
             origin, service=service, request_id=exchange.request_id, timeout_s=self.timeout_s

@@ -17,7 +17,7 @@ import httptools
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
@@ -96,6 +96,12 @@ class SocketListener(WebSocketsSansIOProtocol):
         """The client has caught up."""
         self.reader.stop()
         super().resume_writing()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        """The application's next message; an ordinary answer ends the handshake, which uvicorn forgets."""
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
     def on_task_complete(self, task: asyncio.Task[None]) -> None:
         """The application is done and the connection closing, as soon as what is left has been sent."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from time import monotonic
 
 import aiohttp
@@ -11,7 +12,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientTime
 from starlette.types import Message, Scope
 from yarl import URL
 
-from turnosya.runtime.messages import TimedOut, Unavailable
+from turnosya.runtime.messages import Forbidden, TimedOut, Unavailable
 from turnosya.services.gateway.exchange import Exchange
 from turnosya.services.gateway.rules import Headers
 
@@ -26,7 +27,6 @@ REST_S = 1.0
 KEEP_ALIVE_S = 30.0
 # A socket's service that does not answer a ping in half of this is gone.
 HEARTBEAT_S = 20.0
-SWITCHING = 101
 # Codes that stand for "no close frame" and must not be sent (RFC 6455 §7.4.1).
 _NOT_SENT = {1005: 1000, 1006: 1011, 1015: 1011}
 
@@ -43,7 +43,7 @@ class _HandshakeRefused(Exception):
 async def _keep_refusal(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Aiohttp drops the body of a refused handshake; the client must see the service's problem."""
     response = await handler(request)
-    if response.status != SWITCHING:
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
         raise _HandshakeRefused(response, await response.read())
     return response
 
@@ -162,6 +162,9 @@ class OverHttp:
         except TimeoutError:
             raise TimedOut from None
         except _HandshakeRefused as refused:
+            if refused.response.status == HTTPStatus.FORBIDDEN and not refused.body:
+                # What a server makes of an application that closes without accepting.
+                raise Forbidden from None
             await exchange.answer(refused.response.status, _unframed(refused.response), refused.body)
             return
         except (aiohttp.ClientError, OSError):

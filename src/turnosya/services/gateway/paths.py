@@ -25,6 +25,7 @@ _OWN = HEALTH | {b"/openapi.json", b"/docs"}
 OWN = "gateway"
 
 UPLOADS = b"/v1/files"
+SOCKETS = b"/socket.io"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class PathTable:
 
 
 SERVICES = tuple(sorted({*_NOUNS.values(), *_EXACT.values()}))
+
+
+def takes_sockets(raw_path: bytes) -> bool:
+    """Whether a WebSocket may be opened there: on chat's path only."""
+    return raw_path == SOCKETS or raw_path.startswith(SOCKETS + b"/")
 
 
 def is_upload(target: bytes) -> bool:
