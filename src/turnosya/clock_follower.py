@@ -47,8 +47,10 @@ async def follow_clock(bus: Bus, clock: Clock, process_id: UUID) -> None:
             away = False
             _use(clock, state)
         if clock.version == told:
+            # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(moved.wait(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    await moved.wait()
 
 
 def _use(clock: Clock, state: ClockState) -> None:

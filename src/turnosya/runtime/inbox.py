@@ -125,7 +125,9 @@ class Inbox:
                 log.exception("inbox_failed", service=self._name)
             if not claimed:
                 try:
-                    await asyncio.wait_for(self._wake.wait(), self._settings.poll_s)
+                    # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                    async with asyncio.timeout(self._settings.poll_s):
+                        await self._wake.wait()
                 except TimeoutError:
                     continue
 

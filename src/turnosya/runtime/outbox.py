@@ -98,7 +98,9 @@ class Relay:
                 delivered_all = await self.relay_once()
                 if delivered_all:
                     try:
-                        await asyncio.wait_for(self._wake.wait(), self._poll_s)
+                        # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                        async with asyncio.timeout(self._poll_s):
+                            await self._wake.wait()
                     except TimeoutError:
                         continue
                 else:

@@ -80,7 +80,8 @@ async def _move(jobs: Jobs, target: Callable[[datetime], datetime | None]) -> Cl
     """
     async with jobs.db.transaction() as tx:
         follow(jobs, await clock_store.hold_alone(tx))
-        moved = await clock_store.move(tx, set_to=target(jobs.clock.now()))
+        wanted = target(jobs.clock.now())
+        moved = await clock_store.move(tx, set_to=wanted, silent_s=jobs.settings.clock_silent_s)
     follow(jobs, moved)
     log.info("clock_moved", version=moved.version, set_to=moved.set_to and moved.set_to.isoformat())
     try:
@@ -115,7 +116,7 @@ async def _wait(
 
 async def _is_followed(jobs: Jobs) -> bool:
     async with jobs.db.read() as tx:
-        return await clock_store.is_followed(tx)
+        return await clock_store.is_followed(tx, silent_s=jobs.settings.clock_silent_s)
 
 
 async def _is_started(jobs: Jobs) -> bool:

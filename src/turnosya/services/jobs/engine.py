@@ -51,8 +51,10 @@ async def run(jobs: Jobs) -> None:
             except Exception:
                 log.exception("engine_failed")
             if wait_s > 0:
+                # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(jobs.wake.wait(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        await jobs.wake.wait()
     finally:
         for task in workers.running:
             task.cancel()
@@ -102,7 +104,7 @@ async def _claim(jobs: Jobs, workers: _Workers, room: int) -> bool:
     async with jobs.db.transaction() as tx:
         if jobs.may_set_clock:
             clock.follow(jobs, await clock_store.hold(tx))
-            if not await clock_store.is_followed(tx):
+            if not await clock_store.is_followed(tx, silent_s=jobs.settings.clock_silent_s):
                 return False
         now = jobs.clock.now()
         starts = await store.claim(tx, now=now, room=room, lease_for=timedelta(seconds=lease_s))

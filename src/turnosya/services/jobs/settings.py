@@ -33,6 +33,9 @@ class JobsSettings(Settings):
     clock_wait_s: float = Field(
         5.0, gt=0, description="Development: how long every process may take to follow a move of the clock."
     )
+    clock_silent_s: float = Field(
+        5.0, gt=0, description="Development: after so long without a heartbeat a process is not waited for."
+    )
 
     @field_validator("jobs_retry_delays_s", mode="before")
     @classmethod

@@ -26,7 +26,8 @@ log = structlog.get_logger()
 
 # Small enough that a lane's transaction is short, large enough that 10,000 reminders need 200 of them.
 _BATCH = 50
-_FORGET_S = 3600.0
+# So a code that was shown in development is readable for a minute longer than it lives, at most.
+_FORGET_S = 60.0
 
 
 async def send_codes(notification: Notification) -> None:
@@ -40,15 +41,21 @@ async def send_news(notification: Notification) -> None:
 
 
 async def forget(notification: Notification) -> None:
-    """Deletes what ended long ago, once an hour."""
+    """Deletes what ended long ago, and codes that were shown and have expired, once a minute."""
     while True:
-        before = real_now() - timedelta(days=notification.settings.deliveries_kept_days)
         try:
-            async with notification.db.transaction() as tx:
-                await store.forget(tx, before=before)
+            await forget_once(notification)
         except Unavailable:
             log.warning("forgetting_put_off")
         await asyncio.sleep(_FORGET_S)
+
+
+async def forget_once(notification: Notification) -> None:
+    """The same, now."""
+    now = real_now()
+    async with notification.db.transaction() as tx:
+        await store.forget(tx, before=now - timedelta(days=notification.settings.deliveries_kept_days))
+        await store.hide_codes(tx, expired_at=now)
 
 
 async def _run(notification: Notification, lane: str) -> None:
@@ -64,7 +71,9 @@ async def _run(notification: Notification, lane: str) -> None:
             log.exception("deliveries_failed", lane=lane)
         if ended == 0:
             try:
-                await asyncio.wait_for(wake.wait(), notification.settings.notification_poll_s)
+                # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                async with asyncio.timeout(notification.settings.notification_poll_s):
+                    await wake.wait()
             except TimeoutError:
                 continue
 

@@ -31,9 +31,6 @@ _IS_FOLLOWED = text(
 )
 _FORGET = text("DELETE FROM clock_users WHERE seen_at < clock_timestamp() - make_interval(secs => :silent_s)")
 
-# A process that has been silent for so long is no longer waited for.
-SILENT_S = 5.0
-
 
 async def read(tx: Transaction) -> ClockState:
     """The clock as it is."""
@@ -50,9 +47,9 @@ async def hold_alone(tx: Transaction) -> ClockState:
     return _state((await tx.execute(_HOLD_ALONE)).one())
 
 
-async def move(tx: Transaction, *, set_to: datetime | None) -> ClockState:
-    """Sets or releases the clock; forgets processes that have long been silent."""
-    await tx.execute(_FORGET, {"silent_s": SILENT_S})
+async def move(tx: Transaction, *, set_to: datetime | None, silent_s: float) -> ClockState:
+    """Sets or releases the clock; forgets processes that have been silent for so long."""
+    await tx.execute(_FORGET, {"silent_s": silent_s})
     return _state((await tx.execute(_MOVE, {"set_to": set_to})).one())
 
 
@@ -62,9 +59,9 @@ async def see(tx: Transaction, process_id: UUID, *, version: int) -> None:
     await tx.execute(_SEE, {"process_id": process_id, "version": version})
 
 
-async def is_followed(tx: Transaction) -> bool:
-    """Whether every process that lives uses the clock as it is."""
-    return bool((await tx.execute(_IS_FOLLOWED, {"silent_s": SILENT_S})).scalar_one())
+async def is_followed(tx: Transaction, *, silent_s: float) -> bool:
+    """Whether every process that was heard within ``silent_s`` uses the clock as it is."""
+    return bool((await tx.execute(_IS_FOLLOWED, {"silent_s": silent_s})).scalar_one())
 
 
 def _state(row: object) -> ClockState:

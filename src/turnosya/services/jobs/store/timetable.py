@@ -147,7 +147,7 @@ async def look(tx: Transaction, *, now: datetime) -> Outlook:
 async def claim(tx: Transaction, *, now: datetime, room: int, lease_for: timedelta) -> list[Start]:
     """Takes what is due, earliest first; nobody else may take it before its lease ends."""
     rows = await tx.execute(_CLAIM, {"now": now, "room": room, "lease_for": lease_for})
-    starts = [Start(**{**row, "body": json.loads(row["body"])}) for row in rows.mappings()]
+    starts = [Start(**row) for row in rows.mappings()]
     return sorted(starts, key=lambda start: (start.run_at, start.number))
 
 
