@@ -118,7 +118,7 @@ class Shop:
     async def slots(
         self, *, days: int = 14, service: Offer | None = None, reader: Person | None = None
     ) -> list[Slot]:
-        """Starts from tomorrow on, earliest first; anybody may see them, ``reader`` is only somebody who does."""
+        """Starts from tomorrow on, earliest first; anybody may see them, also without being ``reader``."""
         tomorrow = _today(self.timezone) + timedelta(days=1)
         params: dict[str, str | int] = {
             "service_id": str((service or self.service).id),
