@@ -15,6 +15,8 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.settings import Environment
+from turnosya.services.notification import delivery
+from turnosya.services.notification.context import Notification
 from turnosya.services.notification.service import service as notification
 from turnosya.services.users.service import service as users
 
@@ -141,6 +143,23 @@ async def test_a_code_lies_in_no_table_but_the_one_that_is_shown(town: Town) -> 
         for everything in ("SELECT t::text FROM inbox t", "SELECT t::text FROM deliveries t"):
             rows = await tx.connection.exec_driver_sql(everything)
             assert all("123456" not in str(row) and b"123456".hex() not in str(row) for row in rows.scalars())
+
+
+async def test_a_code_that_was_shown_is_gone_when_it_has_expired(town: Town) -> None:
+    context = cast("Notification", town.stage.running["notification"].context)
+    await town.stage.tell(a_code(STRANGER_PHONE), a_code(CLIENT_PHONE))
+    await town.message(STRANGER_PHONE, "code_requested")
+    await town.message(CLIENT_PHONE, "code_requested")
+    async with context.db.transaction() as tx:
+        await tx.connection.exec_driver_sql(
+            "UPDATE deliveries SET expires_at = now() WHERE phone = $1", (STRANGER_PHONE,)
+        )
+    await delivery.forget_once(context)
+    expired = await town.message(STRANGER_PHONE, "code_requested")
+    assert expired["body"].startswith("•••••• es tu código")
+    assert expired["data"] == {"purpose": "register"}
+    alive = await town.message(CLIENT_PHONE, "code_requested")
+    assert (alive["data"]["code"], alive["body"][:6]) == ("123456", "123456")
 
 
 async def test_people_are_welcomed_and_told_of_new_devices_and_ended_sessions(town: Town) -> None:

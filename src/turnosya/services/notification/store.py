@@ -176,3 +176,14 @@ async def forget(tx: Transaction, *, before: datetime) -> int:
     """Deletes deliveries, and their messages, that ended before then."""
     gone = await tx.execute(delete(deliveries).where(deliveries.c.ended_at < before))
     return int(gone.rowcount)
+
+
+async def hide_codes(tx: Transaction, *, expired_at: datetime) -> None:
+    """Takes codes that are of no use any more out of the messages that development shows."""
+    code = messages.c.data["code"].astext
+    expired = select(deliveries.c.id).where(deliveries.c.expires_at <= expired_at)
+    await tx.execute(
+        update(messages)
+        .where(code.is_not(None), messages.c.id.in_(expired))
+        .values(body=func.replace(messages.c.body, code, "••••••"), data=messages.c.data.delete_path(["code"]))
+    )

@@ -1,0 +1,124 @@
+"""Each thing that happens to a turno is told once to each side, in their words and the business's time."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, STRANGER_PHONE, Town
+from turnosya.contracts.turnos import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentCompleted,
+    AppointmentConfirmed,
+    AppointmentExpired,
+    AppointmentMissed,
+    AppointmentMoved,
+    AppointmentRequested,
+)
+from turnosya.runtime.ids import new_id
+from turnosya.services.notification import rules
+from turnosya.services.notification.service import service as notification
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AppointmentEvent = (
+    AppointmentBooked
+    | AppointmentRequested
+    | AppointmentConfirmed
+    | AppointmentMoved
+    | AppointmentCancelled
+    | AppointmentExpired
+    | AppointmentCompleted
+    | AppointmentMissed
+)
+# What each side reads first, client in English and owner in Portuguese.
+TOLD: dict[type[AppointmentEvent], tuple[str, str]] = {
+    AppointmentBooked: ("You booked an appointment", "Carla fez um agendamento"),
+    AppointmentRequested: ("has your request", "Carla pediu"),
+    AppointmentConfirmed: ("confirmed your appointment", "Você confirmou"),
+    AppointmentMoved: ("you moved your appointment", "Carla mudou"),
+    AppointmentCancelled: ("you cancelled your appointment", "Carla cancelou"),
+    AppointmentExpired: ("has lapsed", "expirou"),
+    AppointmentCompleted: ("noted your visit", "Você marcou"),
+    AppointmentMissed: ("could not come", "Você registrou"),
+}
+
+
+def the_event(kind: type[AppointmentEvent], town: Town, **changes: object) -> AppointmentEvent:
+    """The event as turnos tells it; the client did what clients do, the owner the rest."""
+    by_owner = kind in {AppointmentConfirmed, AppointmentCompleted, AppointmentMissed}
+    fields: dict[str, Any] = {
+        "appointment": town.appointment(**changes),
+        "actor_id": town.owner_id if by_owner else town.client_id,
+        "expires_at": datetime(2027, 6, 13, 23, 30, tzinfo=UTC),
+        "previous_starts_at": datetime(2027, 6, 12, 2, 30, tzinfo=UTC),
+        "previous_staff_id": new_id(),
+        "reason": None,
+    }
+    return kind.model_validate({name: value for name, value in fields.items() if name in kind.model_fields})
+
+
+async def test_there_is_a_sentence_here_for_every_event_that_is_heard() -> None:
+    heard = {hearing.event for hearing in notification.hears if hearing.event.__name__.startswith("Appoint")}
+    assert heard == set(TOLD)
+
+
+@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
+async def test_both_sides_are_told_once(town: Town, kind: type[AppointmentEvent]) -> None:
+    template = rules.template_of(kind.__name__)
+    [envelope] = await town.stage.tell(the_event(kind, town))
+    await town.stage.bus.deliver(envelope)
+    await town.all_is_heard()
+    for to, words, local in (
+        (CLIENT_PHONE, TOLD[kind][0], "Monday, June 14, 10:00"),
+        (OWNER_PHONE, TOLD[kind][1], "segunda-feira, 14 de junho, 10:00"),
+    ):
+        told = await town.message(to, template)
+        assert words in told["body"], told["body"]
+        assert local in told["body"], told["body"]
+        assert told["data"]["starts_at"] == "2027-06-14T10:00:00-03:00"
+        assert UUID(told["data"]["appointment_id"])
+        assert told["to"] == to
+    # They were welcomed, and told this; nothing else.
+    assert len(await town.messages()) == 4
+
+
+async def test_the_other_times_in_a_message_are_local_too(town: Town) -> None:
+    moved = the_event(AppointmentMoved, town)
+    requested = the_event(AppointmentRequested, town)
+    await town.stage.tell(moved, requested)
+    # 02:30 in UTC is the evening before in Buenos Aires.
+    assert "Friday, June 11, 23:30" in (await town.message(CLIENT_PHONE, "appointment_moved"))["body"]
+    asked = await town.message(CLIENT_PHONE, "appointment_requested")
+    assert "Sunday, June 13, 20:30" in asked["body"]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/St_Johns", "Pacific/Chatham"])
+async def test_the_time_is_the_business_s_wherever_it_is(town: Town, zone: str) -> None:
+    await town.stage.tell(the_event(AppointmentBooked, town, business_timezone=zone))
+    local = {"Asia/Tokyo": "22:00", "America/St_Johns": "10:30", "Pacific/Chatham": "01:45"}[zone]
+    assert local in (await town.message(CLIENT_PHONE, "appointment_booked"))["body"]
+
+
+async def test_an_owner_who_is_the_client_reads_one_message(town: Town) -> None:
+    await town.stage.tell(the_event(AppointmentBooked, town, client_id=town.owner_id))
+    await town.message(OWNER_PHONE, "appointment_booked")
+    assert len(await town.messages(template="appointment_booked")) == 1
+
+
+async def test_a_client_who_cannot_be_reached_is_left_out_and_the_owner_is_told(town: Town) -> None:
+    nameless = {"client_id": None, "client_name": None, "client_phone": None}
+    await town.stage.tell(the_event(AppointmentCancelled, town, **nameless))
+    await town.all_is_heard()
+    [told] = await town.messages(template="appointment_cancelled")
+    assert told["to"] == OWNER_PHONE
+
+
+async def test_names_in_any_script_and_with_tricks_are_told_as_they_are(town: Town) -> None:
+    names = {"client_name": "عمر {{ 7 * 7 }} 💇", "client_phone": STRANGER_PHONE, "client_id": None}
+    await town.stage.tell(the_event(AppointmentBooked, town, business_name="<b>Ñandú</b>", **names))
+    told = await town.message(OWNER_PHONE, "appointment_booked")
+    assert "عمر {{ 7 * 7 }} 💇" in told["body"]
+    assert "<b>Ñandú</b>" in told["body"]
