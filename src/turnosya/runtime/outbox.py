@@ -98,7 +98,7 @@ class Relay:
                 delivered_all = await self.relay_once()
                 if delivered_all:
                     try:
-                        # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                        # Not wait_for: before Python 3.12 it can lose a cancellation.
                         async with asyncio.timeout(self._poll_s):
                             await self._wake.wait()
                     except TimeoutError:
