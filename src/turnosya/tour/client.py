@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import Any, Self, TypeVar
+from uuid import UUID
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -169,11 +170,17 @@ class Api:
         *,
         token: str | None = None,
         wanted: Callable[[DevMessage], bool] = lambda _: True,
+        after: UUID | None = None,
     ) -> DevMessage:
-        """Waits for a message; raises ``NotAsPromised`` when it does not come in 20 s."""
+        """Waits for a message, one that came ``after`` another if that is named.
+
+        Raises ``NotAsPromised`` when it does not come in 20 s.
+        """
         until = monotonic() + TOLD_WITHIN_S
         while True:
             for message in await self.messages(to, token=token):
+                if message.id == after:
+                    break
                 if message.template == template and wanted(message):
                     return message
             if monotonic() > until:
