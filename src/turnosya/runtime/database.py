@@ -33,6 +33,11 @@ _INSERT_OUTBOX = text(
 )
 
 
+# 08: connection; 53300: too many connections; 57P0: shut down or starting. And what took too long, with
+# nothing done: 40P01 deadlock, 55P03 lock_timeout, 57014 statement_timeout.
+_AWAY = ("08", "53300", "57P0", "40P01", "55P03", "57014")
+
+
 @dataclass(slots=True)
 class Delivery:
     """The event that is being handled now, and the lease under which it is."""
@@ -98,6 +103,8 @@ class Database:
             self.url,
             pool_size=pool_size,
             max_overflow=0,
+            # Errors are logged, and parameters are what people wrote.
+            hide_parameters=True,
             pool_timeout=10,
             # `transaction` has rolled a returned connection back; a second ROLLBACK costs a round trip.
             pool_reset_on_return=None,
@@ -186,13 +193,7 @@ async def _unavailable_when_away() -> AsyncGenerator[None]:
         raise Unavailable from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
-        # 57P0x: shut down or starting; 53300: too many connections; 08xxx: connection.
-        if (
-            error.connection_invalidated
-            or isinstance(error, InterfaceError)
-            or state[:3] in {"57P", "533"}
-            or state[:2] == "08"
-        ):
+        if error.connection_invalidated or isinstance(error, InterfaceError) or state.startswith(_AWAY):
             log.warning("database_away", sqlstate=state)
             raise Unavailable from error
         raise

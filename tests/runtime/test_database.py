@@ -1,0 +1,199 @@
+"""A service's database: away and back, waits that are bounded, and one that nobody else can open."""
+
+import asyncio
+import secrets
+
+import asyncpg
+import pytest
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import IntegrityError
+
+from tests.runtime.bakeries import MIGRATIONS, a_service, column
+from tests.runtime.processes import MESSAGING
+from tests.servers import Servers
+from tests.stage import a_bus, a_stage, a_transport, until
+from turnosya.runtime import migrate
+from turnosya.runtime.database import Database
+from turnosya.runtime.messages import Unavailable
+
+OVEN = a_service("oven")
+
+
+async def a_database(url: str, *, pool_size: int = 4) -> Database:
+    return Database(
+        url, a_bus(await a_transport({}, None), MESSAGING, source="oven"), name="oven", pool_size=pool_size
+    )
+
+
+def own_url(admin_url: str, name: str) -> str:
+    own = make_url(admin_url).set(username=name, password=f"{name}-password", database=name)
+    return own.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["15", "18"])
+def admin_url(request: pytest.FixtureRequest, servers: Servers) -> str:
+    """An administrator's address: Debian's PostgreSQL 15, and 18 of the wheel."""
+    return servers.database_url if request.param == "15" else servers.embedded_database_url
+
+
+@pytest.fixture
+def name() -> str:
+    return f"oven_{secrets.token_hex(4)}"
+
+
+async def test_a_killed_postgresql_is_unavailable_and_when_it_is_back_all_goes_on(servers: Servers) -> None:
+    with servers.private("postgres") as postgres:
+        await migrate.prepare_database(postgres.url, own_url(postgres.url, "oven"))
+        db = await a_database(own_url(postgres.url, "oven"))
+        # Four sessions lie in the pool, and one is at work.
+        await asyncio.gather(*(db.ready() for _ in range(4)))
+
+        async def kill_in_the_middle() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(text("SELECT 1"))
+                await asyncio.to_thread(postgres.kill)
+                await tx.execute(text("SELECT 1"))
+
+        with pytest.raises(Unavailable):
+            await kill_in_the_middle()
+        assert not await db.ready()
+        with pytest.raises(Unavailable):
+            await kill_in_the_middle()
+        await asyncio.to_thread(postgres.start)
+        await until(db.ready, bool)
+        assert all(await asyncio.gather(*(db.ready() for _ in range(8))))
+        await db.close()
+
+
+async def test_when_every_connection_is_taken_one_waits_and_when_none_comes_back_is_unavailable(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = await a_database(stage.urls["oven"], pool_size=2)
+        monkeypatch.setattr(db.engine.sync_engine.pool, "_timeout", 0.1)
+        async with db.transaction(), db.transaction():
+            with pytest.raises(Unavailable):
+                async with db.transaction():
+                    pass
+        assert await db.ready()
+        await db.close()
+
+
+async def test_a_lock_that_is_not_had_in_time_is_unavailable_and_not_a_defect(servers: Servers) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = stage.running["oven"].host.db
+
+        async def wait_in_vain() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(text("SET LOCAL lock_timeout = '50ms'"))
+                await tx.execute(text("SELECT pg_advisory_xact_lock(7)"))
+
+        async with db.transaction() as tx:
+            await tx.execute(text("SELECT pg_advisory_xact_lock(7)"))
+            with pytest.raises(Unavailable):
+                await wait_in_vain()
+
+
+async def test_a_refused_row_is_told_without_what_was_in_it(servers: Servers) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = stage.running["oven"].host.db
+
+        async def write_twice() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(text("CREATE UNIQUE INDEX once ON sold (by)"))
+                for _ in range(2):
+                    await tx.execute(text("INSERT INTO sold VALUES (1, :by)"), {"by": "+5491122334455"})
+
+        with pytest.raises(IntegrityError) as caught:
+            await write_twice()
+        assert "+549" not in str(caught.value).partition("\n")[0]
+        assert "parameters hidden" in str(caught.value)
+
+
+async def test_a_read_is_what_was_committed_and_a_block_that_raises_writes_nothing(servers: Servers) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = stage.running["oven"].host.db
+
+        async def cancelled() -> None:
+            async with db.transaction() as tx:
+                await tx.execute(text("INSERT INTO sold VALUES (1, '')"))
+                raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled()
+        assert await column(stage.running["oven"], "SELECT number FROM sold") == []
+
+
+async def test_each_service_has_a_role_and_a_database_that_no_other_may_open(
+    admin_url: str, name: str
+) -> None:
+    mine, theirs = own_url(admin_url, name), own_url(admin_url, f"{name}_other")
+    assert not await migrate.can_open(mine)
+    await migrate.prepare_database(admin_url, mine)
+    await migrate.prepare_database(admin_url, theirs)
+    await migrate.prepare_database(admin_url, mine)  # again changes nothing
+    assert await migrate.can_open(mine)
+    stranger = make_url(theirs).set(database=name).render_as_string(hide_password=False)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(stranger)
+    connection = await asyncpg.connect(mine)
+    assert await connection.fetchval("SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles"
+                                     " WHERE rolname = current_user") is False  # fmt: skip
+    await connection.close()
+    await _dropped(admin_url, name, f"{name}_other")
+
+
+async def test_migrations_apply_roll_back_and_apply_again(admin_url: str, name: str) -> None:
+    url = own_url(admin_url, name)
+    await migrate.prepare_database(admin_url, url)
+    await asyncio.gather(*(migrate.upgrade(url, MIGRATIONS) for _ in range(3)))
+    assert {"outbox", "inbox", "kept_answers", "sold"} <= await _tables(url)
+    await migrate.downgrade(url, MIGRATIONS)
+    assert "sold" not in await _tables(url)
+    assert "outbox" in await _tables(url)
+    await migrate.upgrade(url, MIGRATIONS)
+    assert "sold" in await _tables(url)
+    await migrate.downgrade(url, "turnosya.runtime.migrations")
+    assert not {"outbox", "inbox", "kept_answers"} & await _tables(url)
+    await _dropped(admin_url, name)
+
+
+async def _tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return {
+            row[0]
+            for row in await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        }
+    finally:
+        await connection.close()
+
+
+async def _dropped(admin_url: str, *names: str) -> None:
+    connection = await asyncpg.connect(admin_url)
+    try:
+        for name in names:
+            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            await connection.execute(f'DROP ROLE "{name}"')
+    finally:
+        await connection.close()
+
+
+async def test_a_service_is_not_ready_while_its_schema_is_behind_and_becomes_so_without_a_restart(
+    servers: Servers,
+) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        url = stage.urls["oven"]
+        await stage.take_off(stage.running["oven"])
+        await migrate.downgrade(url, MIGRATIONS)
+        oven = await stage.put_on(OVEN)
+        async with stage.http("oven") as http:
+            assert (await http.get("/healthz")).status_code == 200
+            refused = await http.get("/readyz")
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+            with pytest.raises(Unavailable):
+                await stage.bus.ping("oven")
+            await migrate.upgrade(url, MIGRATIONS)
+            await until(lambda: http.get("/readyz"), lambda answer: answer.status_code == 200)
+        assert await stage.bus.ping("oven") < 5
+        assert oven.app is not None
