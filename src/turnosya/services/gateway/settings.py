@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -7,6 +8,10 @@ from pydantic_settings import NoDecode
 
 from turnosya.runtime.settings import Settings, SettingsWrong
 from turnosya.services.gateway import rules
+from turnosya.services.gateway.paths import SERVICES
+
+# Without a path: ours are handed on as they are.
+_ADDRESS = re.compile(r"https?://[^/?#@\s]+/?")
 
 
 class GatewaySettings(Settings):
@@ -73,7 +78,9 @@ def service_urls(text: str) -> dict[str, tuple[str, ...]]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, copies = part.partition("=")
         addresses = tuple(copy.strip() for copy in copies.split("|"))
-        if not name or not all(address.startswith(("http://", "https://")) for address in addresses):
+        if name.strip() not in SERVICES:
+            raise SettingsWrong(f"TURNOSYA_SERVICE_URLS: {name!r} is none of {', '.join(SERVICES)}")
+        if not all(_ADDRESS.fullmatch(address) for address in addresses):
             raise SettingsWrong(f"TURNOSYA_SERVICE_URLS: {part!r} is not NAME=http://HOST:PORT|…")
         urls[name.strip()] = addresses
     return urls
