@@ -137,9 +137,13 @@ async def _serve_until(stop: asyncio.Event, names: Sequence[str]) -> None:
                 listening(process.listener(), api, stop_within_s=within_s),
             ):
                 _say_where(target, api.getsockname()[1], names)
-                deaths = [process.died, *([target.embedded.died] if target.embedded is not None else [])]
+                deaths: list[asyncio.Future[str]] = [
+                    process.died,
+                    *([target.embedded.died] if target.embedded is not None else []),
+                ]
                 stopping = asyncio.create_task(stop.wait())
-                await asyncio.wait([stopping, *deaths], return_when=asyncio.FIRST_COMPLETED)
+                waited: list[asyncio.Future[Any]] = [stopping, *deaths]
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 log.info("stopping")
                 for death in deaths:
                     if death.done():

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from turnosya.clock_follower import follow_clock
 from turnosya.contracts.auth import GetSigningKeys
+from turnosya.contracts.jobs import ClockMoved, UseClock
 from turnosya.embedded import Embedded, embedded_servers
 from turnosya.embedded.beside import running_beside
 from turnosya.runtime import migrate
@@ -26,6 +27,7 @@ from turnosya.runtime.database import Database
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
+from turnosya.runtime.messages import Message
 from turnosya.runtime.rabbit import RabbitTransport, declare_queues
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
@@ -56,6 +58,8 @@ SERVICES: Mapping[str, Service[Any]] = {
     service.name: service
     for service in (auth, users, business, turnos, notification, jobs, chat, files, checks, gateway)
 }
+OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved)
+"""What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
 
 

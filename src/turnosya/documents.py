@@ -8,14 +8,14 @@ import importlib
 import json
 import pkgutil
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
 
 import turnosya.contracts
-from turnosya.app import SERVICES
+from turnosya.app import OF_EVERY_PROCESS, SERVICES
 from turnosya.runtime.messages import Event, Message, Rpc, ServiceError
 from turnosya.runtime.settings import PREFIX, MessagingSettings, ProcessSettings, Settings
 
@@ -62,6 +62,7 @@ def _messages() -> list[type[Any]]:
                 isinstance(value, type)
                 and issubclass(value, Message | ServiceError)
                 and value.__module__ == module.__name__
+                and "[" not in value.__name__  # `Rpc[Visits]`, of which `GetVisits` is made
             ):
                 found[value.wire_name] = value
     return [found[name] for name in sorted(found)]
@@ -102,7 +103,7 @@ def _without_prose(value: Any) -> Any:  # noqa: ANN401 - JSON
             k: _without_prose(v) for k, v in items if k not in {"description", "title"} or isinstance(v, dict)
         }
     if isinstance(value, list):
-        return [_without_prose(item) for item in typing.cast("list[Any]", value)]
+        return [_without_prose(item) for item in typing.cast("Sequence[Any]", value)]
     return value
 
 
@@ -196,8 +197,9 @@ def _entry(kind: type[Any]) -> list[str]:
     if fields:
         lines += ["", "Fields: " + ", ".join(f"`{name}`" for name in fields) + "."]
     if issubclass(kind, Rpc):
-        lines += ["", f"Answer `{kind.answer_type.wire_name}`" + _errors(kind) + "."]
-    who = _who(kind)
+        request = typing.cast("type[Rpc[Any]]", kind)
+        lines += ["", f"Answer `{request.answer_type.wire_name}`" + _errors(request) + "."]
+    who = _who(kind.wire_name)
     return [*lines, "", who] if who else lines
 
 
@@ -209,13 +211,15 @@ def _first_line(kind: type[Any]) -> str:
     return (kind.__doc__ or "").strip().partition("\n\n")[0].replace("\n    ", " ")
 
 
-def _who(kind: type[Any]) -> str:
+def _who(wire_name: str) -> str:
     parts: list[str] = []
     for name, service in SERVICES.items():
-        parts += [f"answered by {name}" for answer in service.answers if answer.request is kind]
-        parts += [f"asked by {name}" for request in service.asks if request is kind]
-        parts += [f"told by {name}" for event in service.tells if event is kind]
-        parts += [f"heard by {name}" for hearing in service.hears if hearing.event is kind]
+        parts += [f"answered by {name}" for one in service.answers if one.request.wire_name == wire_name]
+        parts += [f"asked by {name}" for request in service.asks if request.wire_name == wire_name]
+        parts += [f"told by {name}" for event in service.tells if event.wire_name == wire_name]
+        parts += [f"heard by {name}" for one in service.hears if one.event.wire_name == wire_name]
+    if wire_name in {message.wire_name for message in OF_EVERY_PROCESS}:
+        parts.append("asked or heard by every process")
     return "; ".join(dict.fromkeys(parts)).capitalize() + "." if parts else ""
 
 
@@ -237,19 +241,23 @@ def settings_page() -> str:
     for heading, kind in groups.items():
         lines += ["", f"## {heading}", "", "| setting | default | meaning |", "|---|---|---|"]
         lines += [
-            f"| `{PREFIX}{name.upper()}` | {_default(field)} | {field.description or ''} |"
+            f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_in_a_cell(field.description or '')} |"
             for name, field in kind.model_fields.items()
         ]
     return "\n".join(lines) + "\n"
+
+
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _default(field: Any) -> str:  # noqa: ANN401 - pydantic's FieldInfo
     if field.is_required():
         return "demanded"
     value = field.get_default(call_default_factory=True)
-    if value is None or value == "" or isinstance(value, SecretStr):
+    if value is None or value in {"", ()} or isinstance(value, SecretStr):
         return ""
     if isinstance(value, tuple):
-        parts = typing.cast("tuple[Any, ...]", value)
+        parts = typing.cast("Sequence[Any]", value)
         return f"`{','.join(f'{part:g}' if isinstance(part, float) else str(part) for part in parts)}`"
     return f"`{value}`"

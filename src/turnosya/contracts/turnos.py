@@ -78,7 +78,7 @@ class Visits(Message):
 
 
 class GetVisits(Rpc[Visits]):
-    """Has this client completed an appointment here? (business asks before a rating)"""
+    """How often this client completed an appointment here: business asks before a rating."""
 
     client_id: UUID
     business_id: UUID
