@@ -145,7 +145,7 @@ class Shop:
         """Active members who do all of these services, in the order of their ids (R15)."""
         able = {member.id for member in self.business.staff if member.active and not member.deleted}
         for service in services:
-            if service.staff_ids:
+            if service.staff_ids is not None:
                 able &= set(service.staff_ids)
         return tuple(sorted(able))
 
