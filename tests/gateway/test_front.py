@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from redis.asyncio import Redis
 from starlette.types import Receive, Scope, Send
 
-from tests.gateway.wire import Heard, echo
+from tests.gateway.wire import Heard, echo, line
 from tests.gateway.world import World, a_gateway, keys_of, no_access_ended
 from turnosya.contracts.auth import Access, AccessChanged
-from turnosya.runtime.http import web_app
+from turnosya.runtime.fields import Closed
+from turnosya.runtime.http import router, web_app
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.services.gateway.limits import Limits
 from turnosya.services.gateway.paths import PathTable
@@ -438,6 +439,37 @@ async def test_the_documentation_page_needs_nothing_from_outside() -> None:
             assert f"/docs/{asset}".encode() in page.body
             assert (await world.ask(f"GET /docs/{asset}")).status == 200
         assert await world.code_of("GET /docs/other.js") == "not_found"
+
+
+async def test_a_client_that_goes_before_its_body_is_whole_is_no_defect(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    web = router("/v1/users", tags=["users"])
+    read = asyncio.Event()
+
+    class Body(Closed):
+        """Any body."""
+
+    @web.post("")
+    async def sign_up(body: Body) -> None:
+        raise AssertionError(body)
+
+    _ = sign_up
+
+    async with a_gateway() as world:
+        app = web_app("users", None, tokens=TokenVerifier(keys_of(world.key)), routers=[web], ready=always)
+
+        async def users(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                read.set()
+
+        world.services["users"] = users
+        async with line(world.port) as connection:
+            connection.say(b"POST /v1/users HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        await asyncio.wait_for(read.wait(), 5)
+    assert "request_crashed" not in capsys.readouterr().out
 
 
 async def test_a_service_that_fails_is_our_fault_and_nobody_elses() -> None:

@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -226,6 +227,7 @@ def web_app(
     app.add_exception_handler(ServiceError, _on_service_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_hang_up)
     app.add_exception_handler(Exception, _on_defect)
     return _Edge(name, app)
 
@@ -272,6 +274,11 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     }
     problem = by_status.get(error.status_code, MalformedRequest())
     return problem_response(problem, _language(request), error.headers)
+
+
+async def _on_hang_up(request: Request, _error: Exception) -> Response:
+    # The client went, or was cut off, before its body was whole; nobody reads this.
+    return problem_response(MalformedRequest(), _language(request))
 
 
 async def _on_defect(request: Request, error: Exception) -> Response:
