@@ -193,12 +193,11 @@ def _hearing() -> set[tuple[str, str]]:
 
 def _entry(kind: type[Any]) -> list[str]:
     lines = ["", f"### `{kind.wire_name}`", "", _first_line(kind)]
-    fields = (kind.fields if issubclass(kind, ServiceError) else kind).model_fields
+    fields = (kind.fields if _sort_of(kind) == "error" else kind).model_fields
     if fields:
         lines += ["", "Fields: " + ", ".join(f"`{name}`" for name in fields) + "."]
-    if issubclass(kind, Rpc):
-        request = typing.cast("type[Rpc[Any]]", kind)
-        lines += ["", f"Answer `{request.answer_type.wire_name}`" + _errors(request) + "."]
+    if _sort_of(kind) == "request":
+        lines += ["", f"Answer `{kind.answer_type.wire_name}`" + _errors(kind) + "."]
     who = _who(kind.wire_name)
     return [*lines, "", who] if who else lines
 
