@@ -73,6 +73,22 @@ async def forget(jobs: Jobs) -> None:
         await asyncio.sleep(_FORGET_S)
 
 
+async def make(jobs: Jobs, start: Start, *, ends_at: float) -> None:
+    """Makes the request and writes what became of it, all before ``ends_at`` on the loop's clock."""
+    with tracing(begin_trace(None, None)):
+        if asyncio.get_running_loop().time() >= ends_at:
+            # A worker that was frozen wakes up here: another has the job, or will soon.
+            log.warning("job_taken_too_long_ago", job_id=str(start.id), attempt=start.attempts)
+            return
+        try:
+            async with asyncio.timeout_at(ends_at):
+                await jobs.bus.call_raw(start.request, start.body)
+        except (ServiceError, TimeoutError) as error:
+            await _failed(jobs, start, error)
+        else:
+            await _end(jobs, start, "done")
+
+
 async def _start_due(jobs: Jobs, workers: _Workers) -> float:
     """Starts what there is room for; the seconds until the next look, 0 for at once."""
     async with jobs.db.read() as tx:
@@ -112,24 +128,11 @@ async def _claim(jobs: Jobs, workers: _Workers, room: int) -> bool:
     for key in lost:
         log.error("job_failed", key=key, why="worker lost")
     for start in starts:
-        task = asyncio.create_task(_make(jobs, start, ends_at=ends_at))
+        task = asyncio.create_task(make(jobs, start, ends_at=ends_at))
         workers.running.add(task)
         task.add_done_callback(workers.running.discard)
         task.add_done_callback(lambda _: jobs.wake.set())
     return bool(starts or lost)
-
-
-async def _make(jobs: Jobs, start: Start, *, ends_at: float) -> None:
-    """Makes the request and writes what became of it, all within the lease."""
-    with tracing(begin_trace(None, None)):
-        try:
-            # A worker that was frozen wakes up here with its lease long over: another has the job.
-            async with asyncio.timeout_at(ends_at):
-                await jobs.bus.call_raw(start.request, start.body)
-        except (ServiceError, TimeoutError) as error:
-            await _failed(jobs, start, error)
-        else:
-            await _end(jobs, start, "done")
 
 
 async def _failed(jobs: Jobs, start: Start, error: ServiceError | TimeoutError) -> None:
