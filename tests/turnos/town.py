@@ -1,7 +1,8 @@
 """Words of the turnos tests over HTTP: shops, clients, bookings, and what was told of them."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -21,6 +22,17 @@ from turnosya.services.turnos.service import service as turnos
 Json = dict[str, Any]
 BUENOS_AIRES = "America/Argentina/Buenos_Aires"
 NOBODY = UUID("019a0000-0000-7000-8000-000000000000")
+
+
+@asynccontextmanager
+async def a_town(stage: Stage) -> AsyncGenerator["Town"]:
+    """The words of these tests on a stage on which business and turnos play."""
+    await everybody_has_an_account(stage.bus)
+    heard = await everything_told(stage.bus)
+    async with stage.http("turnos") as http, stage.http("business") as business_http:
+        town = Town(stage, Callers(stage), http, business_http, heard)
+        town.set_clock("2027-06-10T12:00Z")
+        yield town
 
 
 async def everybody_has_an_account(bus: Bus) -> None:
