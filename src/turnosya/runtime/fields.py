@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)\Z")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\Z")
 
 
@@ -78,11 +79,13 @@ def with_offset(instant: datetime, offset: timedelta) -> datetime:
 def unfit_texts(value: Any, path: str = "") -> list[str]:  # noqa: ANN401 - any JSON
     """Paths of texts that no store can keep: those with NUL or half of a surrogate pair."""
     if isinstance(value, str):
-        return [path] if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value) else []
+        return [path] if "\0" in value or _SURROGATE.search(value) else []
     if isinstance(value, dict):
         found: list[str] = []
         for key, inner in value.items():  # pyright: ignore[reportUnknownVariableType] - any JSON
-            name = f"{path}.{key}" if path else str(key)  # pyright: ignore[reportUnknownArgumentType]
+            # The path is told to the caller: half a pair in it could not be encoded.
+            shown = _SURROGATE.sub("\ufffd", str(key))  # pyright: ignore[reportUnknownArgumentType]
+            name = f"{path}.{shown}" if path else shown
             found += unfit_texts(key, name) + unfit_texts(inner, name)
         return found
     if isinstance(value, list):

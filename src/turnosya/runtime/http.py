@@ -51,10 +51,12 @@ class _JsonRequest(Request):
         if not hasattr(self, "_json"):
             body = await self.body()
             try:
-                parsed = json.loads(body.decode("utf-8", "strict"), parse_constant=_no_constant)
+                parsed = json.loads(
+                    body.decode("utf-8", "strict"), parse_constant=_no_constant, object_pairs_hook=_no_doubles
+                )
+                unfit = unfit_texts(parsed)
             except (ValueError, RecursionError) as error:
                 raise MalformedRequest from error
-            unfit = unfit_texts(parsed)
             if unfit:
                 raise Invalid(
                     errors=[FieldError(field=path, code="unfit_text", message="") for path in unfit[:50]]
@@ -65,6 +67,14 @@ class _JsonRequest(Request):
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def _no_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    # RFC 8259 §4 leaves open which of two members of one name counts: no reader shall have to guess.
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member twice")
+    return found
 
 
 class JsonRoute(APIRoute):
@@ -326,7 +336,7 @@ class _Edge:
                 message["headers"] = [*message["headers"], (b"x-request-id", trace.request_id.encode())]
             await send(message)
 
-        timeout_ms = headers.get(b"x-internal-timeout-ms", b"")
+        timeout_ms = headers.get(b"x-internal-timeout-ms", b"")[:9]
         seconds = int(timeout_ms) / 1000 if timeout_ms.isdigit() else DEFAULT_TIMEOUT_S
         with tracing(trace), deadline_in(seconds):
             try:

@@ -107,7 +107,8 @@ class Once:
             return
         lock = _queues.setdefault(self.key, asyncio.Lock())
         try:
-            await asyncio.wait_for(lock.acquire(), _WAIT_S)
+            async with asyncio.timeout(_WAIT_S):
+                await lock.acquire()
         except TimeoutError:
             raise IdempotencyInProgress from None
         try:

@@ -10,6 +10,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel
 
+from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.messages import invalid
 
 T = TypeVar("T")
@@ -53,7 +54,7 @@ def _decode(cursor: str) -> tuple[str, ...]:
         )
     except (ValueError, binascii.Error):
         values = None
-    if not isinstance(values, list) or not all(isinstance(v, str) and "\0" not in v for v in values):  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(values, list) or not all(isinstance(v, str) and not unfit_texts(v) for v in values):  # pyright: ignore[reportUnknownVariableType]
         raise invalid("cursor", "cursor", "is not a cursor of this list")
     return tuple(str(v) for v in values)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
