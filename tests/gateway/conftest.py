@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ def redis_url(servers: Servers) -> Iterator[str]:
 
 
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
+async def redis(redis_url: str) -> AsyncGenerator[Redis]:
     """An empty Redis."""
     client = open_redis(redis_url)
     await client.flushall()  # pyright: ignore[reportUnknownMemberType] - its stubs

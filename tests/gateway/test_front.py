@@ -341,7 +341,7 @@ async def test_codes_have_a_budget_of_their_own_from_which_development_frees_loo
 
     async with a_gateway(limits=limited(redis)) as world:
         assert await codes_sent(world) == 10
-    await redis.flushall()
+    await redis.flushall()  # pyright: ignore[reportUnknownMemberType] - its stubs
     async with a_gateway(limits=limited(redis), development=True) as world:
         assert await codes_sent(world) == 12
 

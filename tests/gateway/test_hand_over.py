@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -414,12 +415,10 @@ async def test_a_socket_outlives_the_deadline_of_its_handshake(door: OpenDoor) -
         assert await sock.recv() == "still here"
 
 
-async def free_port() -> int:
-    server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
 
 
 async def through(urls: list[str], times: int = 1) -> list[Heard]:
@@ -431,13 +430,13 @@ async def through(urls: list[str], times: int = 1) -> list[Heard]:
 
 
 async def test_a_service_that_is_gone_is_unavailable() -> None:
-    heard = (await through([f"http://127.0.0.1:{await free_port()}"]))[0]
+    heard = (await through([f"http://127.0.0.1:{free_port()}"]))[0]
     assert (heard.status, heard.problem()["code"]) == (503, "service_unavailable")
     assert int(heard.headers["retry-after"]) > 0
 
 
 async def test_a_socket_to_a_service_that_is_gone_is_unavailable() -> None:
-    hand_over = OverHttp([f"http://127.0.0.1:{await free_port()}"], timeout_s=5)
+    hand_over = OverHttp([f"http://127.0.0.1:{free_port()}"], timeout_s=5)
     async with listening(Door(hand_over, [])) as port:
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
@@ -447,7 +446,7 @@ async def test_a_socket_to_a_service_that_is_gone_is_unavailable() -> None:
 
 async def test_copies_take_turns_and_one_that_is_gone_is_passed_over() -> None:
     async with serving(answers(200, [], b"one")) as one, serving(answers(200, [], b"two")) as two:
-        gone = await free_port()
+        gone = free_port()
         heard = await through([f"http://127.0.0.1:{port}" for port in (one, gone, two)], times=9)
     assert {h.body for h in heard} == {b"one", b"two"}
     assert all(h.status == 200 for h in heard)

@@ -39,7 +39,7 @@ def outside(*, development: bool) -> set[tuple[str, str]]:
         for router in service.web
         for route in router.routes
         if isinstance(route, APIRoute) and route.include_in_schema and table.find(route.path.encode())
-        for method in route.methods
+        for method in route.methods or ()
     }
 
 

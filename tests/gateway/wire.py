@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ PLAIN = Outwards(cors_origins=frozenset(), https_only=False)
 
 
 @asynccontextmanager
-async def running(config: uvicorn.Config) -> AsyncIterator[int]:
+async def running(config: uvicorn.Config) -> AsyncGenerator[int]:
     """Serves ``config`` on a free port of 127.0.0.1 until the block ends; then all connections are cut."""
     config.load()
     state = ServerState()
@@ -43,7 +43,7 @@ async def running(config: uvicorn.Config) -> AsyncIterator[int]:
 @asynccontextmanager
 async def listening(
     app: ASGIApp, limits: WireLimits | None = None, outwards: Outwards = PLAIN
-) -> AsyncIterator[int]:
+) -> AsyncGenerator[int]:
     """The gateway's listener in front of ``app``."""
     doorway = Doorway(limits or WireLimits(), outwards)
     async with running(ListenerConfig(app, doorway)) as port:
@@ -81,7 +81,7 @@ class Line:
     async def hear(self, *, head: bool = False) -> Heard:
         """Reads one answer with a Content-Length or in chunks."""
         top = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {}
+        headers: dict[str, str] = {}
         for line in top[1:-2]:
             name, _, value = line.partition(": ")
             headers[name.lower()] = value
@@ -106,7 +106,7 @@ class Line:
 
 
 @asynccontextmanager
-async def line(port: int) -> AsyncIterator[Line]:
+async def line(port: int) -> AsyncGenerator[Line]:
     """A connection to 127.0.0.1."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:

@@ -44,7 +44,7 @@ class Person:
 
     def token(self, *, age_s: int = 0, key: Ed25519PrivateKey | None = None) -> str:
         issued = int(time.time()) - age_s
-        claims = {
+        claims: dict[str, object] = {
             "iss": "turnosya",
             "aud": "turnosya-api",
             "sub": str(self.user_id),
@@ -56,7 +56,7 @@ class Person:
             "nbf": issued,
             "exp": issued + 900,
         }
-        header = {"alg": "EdDSA", "typ": "at+jwt", "kid": "test"}
+        header: dict[str, object] = {"alg": "EdDSA", "typ": "at+jwt", "kid": "test"}
         signed = ".".join(encoded(json.dumps(part).encode()) for part in (header, claims))
         return f"{signed}.{encoded((key or self.key).sign(signed.encode()))}"
 
