@@ -84,7 +84,7 @@ async def test_a_wrong_field_is_named_and_nothing_happens(town: Town) -> None:
             for value in values:
                 content = json.dumps(BODIES[method, path] | {field: value}).encode()
                 answer = await town.http.request(method, f"/v1/users{path}", content=content, headers=headers)
-                problem = answer.json() if answer.content else {}
+                problem: dict[str, Any] = answer.json() if answer.content else {}
                 named = {error["field"].split(".")[0] for error in problem.get("errors", [])}
                 if (answer.status_code, problem.get("code"), named) != (422, "validation_failed", {field}):
                     surprises.append((method, path, field, str(value)[:40], answer.status_code, problem))

@@ -31,7 +31,7 @@ async def test_the_right_password_is_known_by_number_and_by_address(town: Town) 
 
 async def test_an_unknown_account_costs_a_hash_too(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     checked: list[str] = []
-    verify = Passwords._verify
+    verify = Passwords._verify  # pyright: ignore[reportPrivateUsage] - counted on its way
 
     def counted(self: Passwords, stored: str, password: str) -> bool:
         checked.append(stored)

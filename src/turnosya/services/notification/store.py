@@ -185,5 +185,7 @@ async def hide_codes(tx: Transaction, *, expired_at: datetime) -> None:
     await tx.execute(
         update(messages)
         .where(code.is_not(None), messages.c.id.in_(expired))
-        .values(body=func.replace(messages.c.body, code, "••••••"), data=messages.c.data.delete_path(["code"]))
+        .values(
+            body=func.replace(messages.c.body, code, "••••••"), data=messages.c.data.delete_path(["code"])
+        )
     )

@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.fields import Closed
@@ -24,12 +24,20 @@ Description = Annotated[str, Field(max_length=4000), AfterValidator(values.many_
 Currency = Annotated[str, AfterValidator(values.currency_code)]
 
 
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Takes the defaults out of a JSON schema."""
+    for field in schema.get("properties", {}).values():
+        field.pop("default", None)
+
+
 class Change(Closed):
     """Base of changes: absent stays, null clears.
 
     Only fields that were sent are looked at, so that the defaults of those that cannot be cleared are
-    never seen.
+    never seen, nor shown in the documents.
     """
+
+    model_config = ConfigDict(json_schema_extra=without_defaults)
 
     on_conflict: OnConflict | None = None
 
