@@ -1,10 +1,17 @@
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from redis.asyncio import Redis
+from starlette.types import ASGIApp
 
+from tests.gateway.door import TIMEOUT_S, Door, OpenDoor, serving
+from tests.gateway.wire import listening
 from tests.servers import Servers
 from turnosya.runtime.redis import open_redis
+from turnosya.services.gateway.exchange import HandOver
+from turnosya.services.gateway.in_process import InProcess
+from turnosya.services.gateway.over_http import OverHttp
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +27,21 @@ async def redis(redis_url: str) -> AsyncGenerator[Redis]:
     await client.flushall()  # pyright: ignore[reportUnknownMemberType] - its stubs
     yield client
     await client.aclose()
+
+
+@pytest.fixture(params=["in process", "over http"])
+def door(request: pytest.FixtureRequest) -> OpenDoor:
+    @asynccontextmanager
+    async def open_door(app: ASGIApp) -> AsyncGenerator[tuple[int, Door]]:
+        async with AsyncExitStack() as stack:
+            hand_over: HandOver
+            if request.param == "in process":
+                hand_over = InProcess(app, timeout_s=TIMEOUT_S)
+            else:
+                port = await stack.enter_async_context(serving(app))
+                hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=TIMEOUT_S)
+                stack.push_async_callback(hand_over.close)
+            front = Door(hand_over, [])
+            yield await stack.enter_async_context(listening(front)), front
+
+    return open_door

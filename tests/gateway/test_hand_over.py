@@ -2,88 +2,14 @@
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 
 import pytest
-import uvicorn
 import websockets
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from tests.gateway.wire import PLAIN, Heard, ask, body_of, echo, line, listening, running
-from turnosya.runtime.messages import ServiceError
-from turnosya.services.gateway import hygiene
-from turnosya.services.gateway.exchange import Exchange, HandOver
-from turnosya.services.gateway.in_process import InProcess
-from turnosya.services.gateway.over_http import OverHttp
-
-TIMEOUT_S = 0.25
-
-
-@dataclass
-class Door:
-    """A front with one service behind it and nothing else."""
-
-    hand_over: HandOver
-    ended: list[bytes]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        exchange = Exchange(scope, receive, send, outwards=PLAIN, on_access_ended=self.ended.append)
-        try:
-            inner = {**scope, "headers": hygiene.without_hop_fields(scope["headers"])}
-            await self.hand_over(inner, exchange)
-        except ServiceError as refusal:
-            await exchange.refuse(refusal)
-
-
-def serving(app: ASGIApp) -> AbstractAsyncContextManager[int]:
-    """A service in a server of its own, as it runs behind the gateway in the split form."""
-    return running(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            timeout_keep_alive=75,
-        )
-    )
-
-
-OpenDoor = Callable[[ASGIApp], AbstractAsyncContextManager[tuple[int, Door]]]
-
-
-@pytest.fixture(params=["in process", "over http"])
-def door(request: pytest.FixtureRequest) -> OpenDoor:
-    @asynccontextmanager
-    async def open_door(app: ASGIApp) -> AsyncGenerator[tuple[int, Door]]:
-        async with AsyncExitStack() as stack:
-            hand_over: HandOver
-            if request.param == "in process":
-                hand_over = InProcess(app, timeout_s=TIMEOUT_S)
-            else:
-                port = await stack.enter_async_context(serving(app))
-                hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=TIMEOUT_S)
-                stack.push_async_callback(hand_over.close)
-            front = Door(hand_over, [])
-            yield await stack.enter_async_context(listening(front)), front
-
-    return open_door
-
-
-def get(target: bytes = b"/v1/x") -> bytes:
-    return b"GET " + target + b" HTTP/1.1\r\nHost: api.test\r\n\r\n"
-
-
-def answers(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        framed = [*headers, (b"content-length", b"%d" % len(body))]
-        await send({"type": "http.response.start", "status": status, "headers": framed})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
+from tests.gateway.door import TIMEOUT_S, OpenDoor, answers, get
+from tests.gateway.wire import ask, body_of, echo, line
 
 
 async def test_path_query_and_headers_arrive_as_they_were_sent(door: OpenDoor) -> None:
@@ -413,95 +339,3 @@ async def test_a_socket_outlives_the_deadline_of_its_handshake(door: OpenDoor) -
             await asyncio.wait_for(sock.recv(), 2 * TIMEOUT_S)
         await sock.send("still here")
         assert await sock.recv() == "still here"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-async def through(urls: list[str], times: int = 1) -> list[Heard]:
-    hand_over = OverHttp(urls, timeout_s=5, rest_s=60)
-    async with listening(Door(hand_over, [])) as port:
-        heard = [await ask(port, get()) for _ in range(times)]
-    await hand_over.close()
-    return heard
-
-
-async def test_a_service_that_is_gone_is_unavailable() -> None:
-    heard = (await through([f"http://127.0.0.1:{free_port()}"]))[0]
-    assert (heard.status, heard.problem()["code"]) == (503, "service_unavailable")
-    assert int(heard.headers["retry-after"]) > 0
-
-
-async def test_a_socket_to_a_service_that_is_gone_is_unavailable() -> None:
-    hand_over = OverHttp([f"http://127.0.0.1:{free_port()}"], timeout_s=5)
-    async with listening(Door(hand_over, [])) as port:
-        with pytest.raises(websockets.InvalidStatus) as refused:
-            await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
-    await hand_over.close()
-    assert refused.value.response.status_code == 503
-
-
-async def test_copies_take_turns_and_one_that_is_gone_is_passed_over() -> None:
-    async with serving(answers(200, [], b"one")) as one, serving(answers(200, [], b"two")) as two:
-        gone = free_port()
-        heard = await through([f"http://127.0.0.1:{port}" for port in (one, gone, two)], times=9)
-    assert {h.body for h in heard} == {b"one", b"two"}
-    assert all(h.status == 200 for h in heard)
-
-
-@asynccontextmanager
-async def dying() -> AsyncGenerator[tuple[int, list[bytes]]]:
-    """A service that answers the first request of a connection and dies at the second; what it was asked."""
-    asked: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):
-            asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            asked.append((await reader.readuntil(b"\r\n\r\n")).split(b" ")[0])
-        writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1], asked
-    server.close()
-
-
-@pytest.mark.parametrize("body", [b"", b"{}"])
-@pytest.mark.parametrize("method", [b"POST", b"PATCH"])
-async def test_what_is_not_idempotent_is_never_sent_twice(method: bytes, body: bytes) -> None:
-    async with dying() as (port, asked):
-        hand_over = OverHttp([f"http://127.0.0.1:{port}"] * 2, timeout_s=5)
-        async with listening(Door(hand_over, [])) as front:
-            assert (await ask(front, get())).status == 200
-            raw = b"%s /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (method, len(body), body)
-            heard = await ask(front, raw)
-        await hand_over.close()
-    assert heard.problem()["code"] == "service_unavailable"
-    assert asked == [b"GET", method]
-
-
-async def test_a_get_on_a_connection_that_has_just_died_gets_another() -> None:
-    async with dying() as (port, asked):
-        hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=5)
-        async with listening(Door(hand_over, [])) as front:
-            assert [(await ask(front, get())).status for _ in range(2)] == [200, 200]
-        await hand_over.close()
-    assert asked == [b"GET", b"GET", b"GET"]
-
-
-async def test_a_service_that_dies_before_it_answers_is_unavailable() -> None:
-    async def die(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
-
-    server = await asyncio.start_server(die, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    post = b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"
-    hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=5)
-    async with listening(Door(hand_over, [])) as front:
-        assert (await ask(front, post)).problem()["code"] == "service_unavailable"
-    await hand_over.close()
-    server.close()
