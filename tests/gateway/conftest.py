@@ -5,7 +5,7 @@ import pytest
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
-from tests.gateway.door import TIMEOUT_S, Door, OpenDoor, serving
+from tests.gateway.door import Door, OpenDoor, serving
 from tests.gateway.wire import listening
 from tests.servers import Servers
 from turnosya.runtime.redis import open_redis
@@ -32,14 +32,14 @@ async def redis(redis_url: str) -> AsyncGenerator[Redis]:
 @pytest.fixture(params=["in process", "over http"])
 def door(request: pytest.FixtureRequest) -> OpenDoor:
     @asynccontextmanager
-    async def open_door(app: ASGIApp) -> AsyncGenerator[tuple[int, Door]]:
+    async def open_door(app: ASGIApp, *, timeout_s: float = 30) -> AsyncGenerator[tuple[int, Door]]:
         async with AsyncExitStack() as stack:
             hand_over: HandOver
             if request.param == "in process":
-                hand_over = InProcess(app, timeout_s=TIMEOUT_S)
+                hand_over = InProcess(app, timeout_s=timeout_s)
             else:
                 port = await stack.enter_async_context(serving(app))
-                hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=TIMEOUT_S)
+                hand_over = OverHttp([f"http://127.0.0.1:{port}"], timeout_s=timeout_s)
                 stack.push_async_callback(hand_over.close)
             front = Door(hand_over, [])
             yield await stack.enter_async_context(listening(front)), front

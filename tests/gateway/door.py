@@ -1,8 +1,8 @@
 """A front with one service behind it, and services that answer as a test says."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,6 +12,7 @@ from turnosya.runtime.messages import ServiceError
 from turnosya.services.gateway import hygiene
 from turnosya.services.gateway.exchange import Exchange, HandOver
 
+# For the tests in which a deadline passes; elsewhere a busy machine must not make one pass.
 TIMEOUT_S = 0.25
 
 
@@ -45,7 +46,12 @@ def serving(app: ASGIApp) -> AbstractAsyncContextManager[int]:
     )
 
 
-OpenDoor = Callable[[ASGIApp], AbstractAsyncContextManager[tuple[int, Door]]]
+class OpenDoor(Protocol):
+    """Opens a door to a service: its port and the door."""
+
+    def __call__(
+        self, app: ASGIApp, *, timeout_s: float = 30
+    ) -> AbstractAsyncContextManager[tuple[int, Door]]: ...
 
 
 def get(target: bytes = b"/v1/x") -> bytes:

@@ -51,7 +51,7 @@ async def test_a_chunked_body_arrives_part_by_part(door: OpenDoor) -> None:
 
 
 async def test_a_slow_client_does_not_make_the_service_late(door: OpenDoor) -> None:
-    async with door(echo) as (port, _), line(port) as connection:
+    async with door(echo, timeout_s=TIMEOUT_S) as (port, _), line(port) as connection:
         connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
         hearing = asyncio.create_task(connection.hear())
         await asyncio.wait({hearing}, timeout=2 * TIMEOUT_S)
@@ -103,7 +103,7 @@ async def test_a_stream_comes_as_it_is_made_and_has_no_deadline(door: OpenDoor) 
         await release.wait()
         await send({"type": "http.response.body", "body": b"data: 2\n\n"})
 
-    async with door(app) as (port, _), line(port) as connection:
+    async with door(app, timeout_s=TIMEOUT_S) as (port, _), line(port) as connection:
         connection.say(get())
         head = await connection.reader.readuntil(b"data: 1\n\n")
         assert b"text/event-stream" in head
@@ -139,7 +139,7 @@ async def test_a_slow_service_is_a_time_out_and_its_work_goes_on(door: OpenDoor)
         await answers(200, [], b"late")(scope, receive, send)
         finished.set()
 
-    async with door(app) as (port, _), line(port) as connection:
+    async with door(app, timeout_s=TIMEOUT_S) as (port, _), line(port) as connection:
         connection.say(get())
         heard = await connection.hear()
         assert (heard.status, heard.problem()["code"]) == (504, "service_timeout")
@@ -263,7 +263,7 @@ async def test_both_sides_may_speak_for_longer_than_the_deadline(door: OpenDoor)
                 await send({"type": "http.response.body", "body": message["body"], "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async with door(app) as (port, _), line(port) as connection:
+    async with door(app, timeout_s=TIMEOUT_S) as (port, _), line(port) as connection:
         connection.say(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
         for part in (b"one", b"two"):
             connection.say(b"3\r\n" + part + b"\r\n")
@@ -294,7 +294,7 @@ async def test_a_socket_that_the_service_does_not_accept_in_time_is_a_time_out(d
         await receive()
         assert (await receive())["type"] == "websocket.disconnect"
 
-    async with door(app) as (port, _):
+    async with door(app, timeout_s=TIMEOUT_S) as (port, _):
         with pytest.raises(websockets.InvalidStatus) as refused:
             await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
     assert refused.value.response.status_code == 504
@@ -334,7 +334,10 @@ async def test_a_socket_outlives_the_deadline_of_its_handshake(door: OpenDoor) -
         while (message := await receive())["type"] == "websocket.receive":
             await send({"type": "websocket.send", "text": message["text"]})
 
-    async with door(app) as (port, _), websockets.connect(f"ws://127.0.0.1:{port}/socket.io") as sock:
+    async with (
+        door(app, timeout_s=TIMEOUT_S) as (port, _),
+        websockets.connect(f"ws://127.0.0.1:{port}/socket.io") as sock,
+    ):
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(sock.recv(), 2 * TIMEOUT_S)
         await sock.send("still here")
