@@ -1,5 +1,6 @@
 """Health: who lives, since when, and what that means for the whole."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,15 @@ async def test_the_first_answer_is_there_at_once_and_names_who_does_not_answer(s
         "since": "",
         "latency_ms": None,
     }
+
+
+async def test_many_who_come_first_wait_for_one_look(
+    servers: Servers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with a_stage(servers, [checks], settings={"TURNOSYA_HEALTH_EVERY_S": "5"}) as stage:
+        answers = await asyncio.gather(*(health(stage) for _ in range(50)))
+    assert all(answer == answers[0] for answer in answers)
+    assert capsys.readouterr().out.count("request=turnos.Ping") == 1
 
 
 async def test_a_dead_service_is_seen_within_seconds_and_with_the_moment_it_was_missed(

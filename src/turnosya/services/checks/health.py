@@ -27,22 +27,27 @@ async def watch(checks: Checks) -> None:
 
 
 async def seen(checks: Checks) -> dict[str, Health]:
-    """What the last look saw of each service; looks itself when there was none yet."""
+    """What the last look saw of each service; those who come before the first look wait for one."""
     if not checks.seen:
-        await look(checks)
+        async with checks.looking:
+            if not checks.seen:
+                await _look(checks)
     return checks.seen
 
 
 async def look(checks: Checks) -> None:
     """Asks every service at once; takes as long as the slowest, 2 s at most."""
     async with checks.looking:
-        latencies = await asyncio.gather(*(_latency_ms(checks, name) for name in rules.WATCHED))
-        at = real_now()
-        before = checks.seen
-        checks.seen = {
-            name: rules.next_health(before.get(name), latency_ms=latency_ms, at=at)
-            for name, latency_ms in zip(rules.WATCHED, latencies, strict=True)
-        }
+        await _look(checks)
+
+
+async def _look(checks: Checks) -> None:
+    latencies = await asyncio.gather(*(_latency_ms(checks, name) for name in rules.WATCHED))
+    at, before = real_now(), checks.seen
+    checks.seen = {
+        name: rules.next_health(before.get(name), latency_ms=latency_ms, at=at)
+        for name, latency_ms in zip(rules.WATCHED, latencies, strict=True)
+    }
     for name, health in checks.seen.items():
         if name not in before or before[name].status != health.status:
             log.info("service_health", service=name, status=health.status)

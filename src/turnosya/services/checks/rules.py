@@ -9,7 +9,7 @@ from typing import Literal
 
 Status = Literal["ok", "degraded", "down"]
 
-WATCHED = (
+WATCHED: tuple[str, ...] = (
     "gateway", "auth", "users", "business", "turnos", "notification", "chat", "jobs", "files", "checks",
 )  # fmt: skip
 
