@@ -76,13 +76,13 @@ async def test_the_fields_say_what_is_left(charge: Charge) -> None:
 
 async def test_parallel_requests_never_pass_the_burst_together(redis: Redis) -> None:
     limits = Limits(redis, answer_within_s=5, retry_after_s=1)
-    verdicts = await asyncio.gather(*(limits.charge([Bucket(TIGHT, "ana")]) for _ in range(30)))
+    verdicts = await asyncio.gather(*(limits.charge([Bucket(TIGHT, "ana")]) for _ in range(300)))
     assert sum(v.wait_s == 0 for v in verdicts) == 3
 
 
 async def test_without_redis_each_process_counts_for_itself_and_comes_back() -> None:
     now = 1000.0
-    away = open_redis("unix:///nonexistent/redis.sock")
+    away = open_redis("redis://127.0.0.1:1")
     limits = Limits(away, answer_within_s=5, retry_after_s=10, now=lambda: now)
     verdicts = [await limits.charge([Bucket(TIGHT, "ana")]) for _ in range(4)]
     assert [v.wait_s == 0 for v in verdicts] == [True, True, True, False]

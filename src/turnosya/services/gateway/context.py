@@ -55,7 +55,7 @@ class Gateway:
         )
 
         async def is_ready() -> bool:
-            return access.was_loaded and await ways.neighbours_are_ready()
+            return host.bus.healthy and access.was_loaded and await ways.neighbours_are_ready()
 
         front = FrontDoor(
             table=table,

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 _SCRIPT = files("turnosya.services.gateway").joinpath("limits.lua").read_text("utf-8")
 # While Redis is away each process counts for itself this many callers, the latest ones.
 LOCAL_BUCKETS = 50_000
+# Fewer than the client has connections: it fails where it should wait, and a crowd would be counted locally.
+AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Limits:
         self._answer_within_s = answer_within_s
         self._retry_after_s = retry_after_s
         self._now = now
+        self._room = asyncio.Semaphore(AT_ONCE)
         self._away_until = 0.0
         self._local = LocalBuckets(now)
 
@@ -140,7 +143,7 @@ class Limits:
         keys = [bucket.key for bucket in buckets]
         arguments = [figure for bucket in buckets for figure in (bucket.rate.step_ms, bucket.rate.burst)]
         try:
-            async with asyncio.timeout(self._answer_within_s):
+            async with asyncio.timeout(self._answer_within_s), self._room:
                 report: list[int] = await self._script(keys=keys, args=arguments)
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = self._now() + self._retry_after_s
