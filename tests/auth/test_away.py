@@ -1,6 +1,6 @@
 """Redis away, and back without a restart; and a Redis user that may reach auth's keys only."""
 
-from asyncio import gather, to_thread
+from asyncio import create_task, gather, sleep, to_thread, wait
 from collections.abc import AsyncGenerator
 from urllib.parse import urlsplit, urlunsplit
 
@@ -118,3 +118,19 @@ async def test_auth_works_as_the_redis_user_that_migrate_makes(redis: Redis, red
     finally:
         await client.aclose()
         await redis.execute_command("ACL", "DELUSER", "turnosya_auth")
+
+
+async def test_a_loop_that_asks_redis_ends_when_it_is_cancelled(redis: Redis) -> None:
+    """However its cancelling falls on the steps of a command."""
+
+    async def ask_on() -> None:
+        while True:
+            await redis.get("x")
+
+    for turn in range(2000):
+        asking = create_task(ask_on())
+        for _ in range(turn % 40):
+            await sleep(0)
+        asking.cancel()
+        ended, _ = await wait([asking], timeout=5)
+        assert ended, "it goes on asking"

@@ -23,7 +23,7 @@ from turnosya.contracts.users import (
     KeepBlocked,
     Person,
 )
-from turnosya.runtime.bus import Bus
+from turnosya.runtime.bus import Bus, Transport
 from turnosya.runtime.http import web_app
 from turnosya.runtime.identity import Caller, TokenVerifier
 from turnosya.runtime.ids import new_id
@@ -111,6 +111,10 @@ class World:
     transport: MemoryTransport
     bus: Bus
     settings: AuthSettings
+    message_key: str
+
+    def bus_over(self, transport: Transport) -> Bus:
+        return Bus(transport, source="auth", message_key=self.message_key, call_timeout_s=2)
 
     def __post_init__(self) -> None:
         self.verifier = self.new_verifier()
@@ -219,7 +223,8 @@ async def a_world(redis: Redis) -> AsyncGenerator[World]:
     now, people = Now(), People()
     transport = MemoryTransport({})
     await transport.open()
-    bus = Bus(transport, source="auth", message_key=Fernet.generate_key().decode(), call_timeout_s=2)
+    message_key = Fernet.generate_key().decode()
+    bus = Bus(transport, source="auth", message_key=message_key, call_timeout_s=2)
     await bus.answer(CheckPassword, people.check)
     await bus.answer(KeepBlocked, people.keep)
     await bus.answer(GetBlocked, people.all_blocked)
@@ -229,5 +234,5 @@ async def a_world(redis: Redis) -> AsyncGenerator[World]:
     auth = Auth.of(settings, bus, Store(redis, lambda: now.ms), limited=True, loopback_exempt=False)
     await access.load(auth)
 
-    yield World(auth, redis, now, people, transport, bus, settings)
+    yield World(auth, redis, now, people, transport, bus, settings, message_key)
     await transport.close()
