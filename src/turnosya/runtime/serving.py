@@ -25,6 +25,7 @@ class CannotListen(Exception):
 
 def bind(host: str, port: int, *, setting: str) -> socket.socket:
     """A listening socket; raises ``CannotListen`` with a sentence for the person who started us."""
+    found: socket.socket | None = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         found = socket.socket(family, socket.SOCK_STREAM)
@@ -32,6 +33,8 @@ def bind(host: str, port: int, *, setting: str) -> socket.socket:
         found.bind((host, port))
         found.listen(_BACKLOG)
     except OSError as error:
+        if found is not None:
+            found.close()
         if error.errno == errno.EADDRINUSE:
             text = (
                 f"Port {port} on {host} is in use:"

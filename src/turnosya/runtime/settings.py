@@ -3,12 +3,14 @@
 Every class here and in ``services/*/settings.py`` is a row of ``docs/settings.md``.
 """
 
+import math
 import os
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
+from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -31,6 +33,13 @@ class Settings(BaseSettings):
     """Base of all settings: names begin with ``TURNOSYA_``, values never change while we run."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    @field_validator("*")
+    @classmethod
+    def _is_finite(cls, value: object) -> object:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("must be a finite number")
+        return value
 
 
 class ProcessSettings(Settings):
@@ -76,9 +85,11 @@ class MessagingSettings(Settings):
     call_timeout_s: float = Field(
         5.0, gt=0, description="How long a request waits for its answer by default."
     )
-    retry_delays_s: Annotated[tuple[float, ...], NoDecode] = Field(
-        (1.0, 5.0, 30.0, 300.0, 1800.0),
-        description="Waits between tries of an event; after the last it is a dead letter.",
+    retry_delays_s: Annotated[tuple[Annotated[float, Field(ge=0, allow_inf_nan=False)], ...], NoDecode] = (
+        Field(
+            (1.0, 5.0, 30.0, 300.0, 1800.0),
+            description="Waits between tries of an event; after the last it is a dead letter.",
+        )
     )
     lease_s: float = Field(
         30.0, gt=0, description="After this a killed worker's event or job is taken by another."
@@ -89,6 +100,15 @@ class MessagingSettings(Settings):
     done_kept_days: int = Field(7, ge=1, description="How long handled events stay.")
     inbox_workers: int = Field(8, ge=1, le=64, description="Events a service handles at once in one process.")
     pool_size: int = Field(8, ge=2, le=100, description="Database connections of one service in one process.")
+
+    @field_validator("message_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr) -> SecretStr:
+        try:
+            Fernet(value.get_secret_value())
+        except ValueError:
+            raise ValueError("must be 32 bytes in base64url") from None
+        return value
 
     @field_validator("retry_delays_s", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import ExcInfo
 
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
@@ -77,6 +78,21 @@ def _add_trace(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMa
     return event
 
 
+_frames = ExceptionDictTransformer(show_locals=False)
+
+
+def _without_values(exc_info: ExcInfo) -> list[dict[str, Any]]:
+    """Frames, types and the first line of each text: the lines that follow repeat what people wrote.
+
+    So do PostgreSQL (``DETAIL: Key (phone)=…``) and pydantic (``input_value=…``).
+    """
+    stacks = _frames(exc_info)
+    for stack in stacks:
+        stack["exc_value"] = str(stack["exc_value"]).partition("\n")[0][:300]
+        stack.pop("exc_notes", None)
+    return stacks
+
+
 def set_up_logging(level: str) -> None:
     """JSON lines on standard error for our own logs and for those of libraries."""
     shared: list[Any] = [
@@ -84,7 +100,7 @@ def set_up_logging(level: str) -> None:
         _add_trace,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Never the variables of the frames: tokens, codes and names are among them.
-        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+        structlog.processors.ExceptionRenderer(_without_values),
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],

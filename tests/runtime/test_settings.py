@@ -1,0 +1,74 @@
+"""Settings: the environment first, wrong ones named, secrets never shown."""
+
+import pytest
+from cryptography.fernet import Fernet
+
+from turnosya.runtime.settings import MessagingSettings, ProcessSettings, SettingsWrong, load
+
+KEY = Fernet.generate_key().decode()
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in (ProcessSettings, MessagingSettings):
+        for name in kind.model_fields:
+            monkeypatch.delenv(f"TURNOSYA_{name.upper()}", raising=False)
+
+
+def test_the_environment_goes_before_what_the_embedded_run_provides(monkeypatch: pytest.MonkeyPatch) -> None:
+    provided = {"TURNOSYA_MESSAGE_KEY": KEY, "TURNOSYA_POLL_S": "3"}
+    assert load(MessagingSettings, provided).poll_s == 3
+    monkeypatch.setenv("TURNOSYA_POLL_S", "4")
+    assert load(MessagingSettings, provided).poll_s == 4
+    monkeypatch.setenv("TURNOSYA_POLL_S", "")
+    assert load(MessagingSettings, provided).poll_s == 3
+
+
+def test_a_missing_secret_refuses_to_start_and_names_the_setting() -> None:
+    with pytest.raises(SettingsWrong, match="TURNOSYA_MESSAGE_KEY"):
+        load(MessagingSettings, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MESSAGE_KEY", "not-a-key-of-32-bytes"),
+        ("MESSAGE_KEY", KEY[:-8]),
+        ("RETRY_DELAYS_S", "1,zwei"),
+        ("RETRY_DELAYS_S", "1,-5"),
+        ("RETRY_DELAYS_S", "1,nan"),
+        ("CALL_TIMEOUT_S", "0"),
+        ("CALL_TIMEOUT_S", "inf"),
+        ("POOL_SIZE", "1"),
+        ("POOL_SIZE", "8.5"),
+        ("INBOX_WORKERS", "many"),
+        ("LEASE_S", "nan"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv("TURNOSYA_MESSAGE_KEY", KEY)
+    monkeypatch.setenv(f"TURNOSYA_{name}", value)
+    with pytest.raises(SettingsWrong) as caught:
+        load(MessagingSettings, {})
+    assert f"TURNOSYA_{name}" in str(caught.value)
+    assert KEY not in str(caught.value)
+    assert name != "MESSAGE_KEY" or value not in str(caught.value)
+
+
+def test_every_wrong_setting_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOSYA_PORT", "70000")
+    monkeypatch.setenv("TURNOSYA_ENV", "staging")
+    monkeypatch.setenv("TURNOSYA_RATE_LIMITS", "maybe")
+    with pytest.raises(SettingsWrong, match=r"(?s)ENV.*PORT.*RATE_LIMITS"):
+        load(ProcessSettings, {})
+
+
+def test_no_secret_is_printed_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TURNOSYA_DATABASE_URL", "postgresql://root:hunter2@db/postgres")
+    monkeypatch.setenv("TURNOSYA_MESSAGE_KEY", KEY)
+    process, messaging = load(ProcessSettings, {}), load(MessagingSettings, {})
+    shown = f"{process!r} {messaging} {messaging.model_dump()}"
+    assert "hunter2" not in shown
+    assert KEY not in shown
