@@ -189,7 +189,7 @@ class Street:
 
     @asynccontextmanager
     async def another_copy(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """A client of a second process, so to say: on the same database, believing the same tokens."""
+        """A client of a second process, so to say: on the same database, until the stage closes."""
         first = self.stage.running["business"]
         second = await self.stage.put_on(business)
         _web(second).state.tokens = _web(first).state.tokens
@@ -198,7 +198,6 @@ class Street:
                 yield http
         finally:
             self.stage.running["business"] = first
-            await second.stop(1)
 
     def take_away(self, request: type[Rpc[Any]]) -> Callable[[], None]:
         """As if no process answered this request; what it returns brings it back."""

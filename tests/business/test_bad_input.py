@@ -74,7 +74,7 @@ WRONG_OF_SHOP: list[tuple[dict[str, Any], str]] = [
     ({"accepted_payments": ["cash", "gold"]}, "accepted_payments.1"),
     ({"accepted_payments": [None]}, "accepted_payments.0"),
     ({"accepted_payments": ["cash"] * 31}, "accepted_payments"),
-    ({"currency": "XXX"}, "currency"),
+    ({"currency": "ZZZ"}, "currency"),
     ({"currency": "ars"}, "currency"),
     ({"currency": "$"}, "currency"),
 ]

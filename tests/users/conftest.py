@@ -1,6 +1,6 @@
 from collections.abc import AsyncGenerator
 
-import pytest
+import pytest_asyncio
 
 from tests.callers import Callers
 from tests.servers import Servers
@@ -9,9 +9,20 @@ from tests.users.town import AskedOfAuth, Town
 from turnosya.services.users.service import service as users
 
 
-@pytest.fixture
-async def town(servers: Servers) -> AsyncGenerator[Town]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def opened_town(servers: Servers) -> AsyncGenerator[Town]:
     async with a_stage(servers, [users]) as stage, stage.http("users") as http:
         auth = AskedOfAuth()
         await auth.open(stage.bus)
         yield Town(stage, http, Callers(stage), auth)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def town(opened_town: Town) -> Town:
+    """The town as new: nobody has signed up, and auth was asked nothing."""
+    opened_town.auth.away, opened_town.auth.after_use = False, None
+    await opened_town.all_is_heard()
+    async with opened_town.users.db.transaction() as tx:
+        await tx.connection.exec_driver_sql("TRUNCATE people, blocks, inbox, kept_answers")
+    opened_town.auth.forget()
+    return opened_town

@@ -8,6 +8,8 @@ import pytest
 from tests.users.town import GOOD_CODE, OTHER_PHONE, PASSWORD, PHONE, Town
 from turnosya.runtime.ids import new_id
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 ABSURD = 10**400
 NEW = "dos caballos azules"
 

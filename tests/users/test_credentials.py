@@ -11,6 +11,8 @@ from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
 from turnosya.services.users.passwords import Passwords
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 NEW = "dos caballos azules"
 
 

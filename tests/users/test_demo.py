@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
-from tests.stage import until
 from tests.users.town import PASSWORD, Town
-from turnosya.contracts.users import CheckPassword
+from turnosya.contracts.users import CheckPassword, UserRegistered
 from turnosya.services.users import demo
 from turnosya.services.users.passwords import Passwords
 from turnosya.services.users.registration import NewPerson
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def residents(count: int) -> list[NewPerson]:
@@ -49,14 +50,15 @@ async def test_who_is_there_already_is_found_again(town: Town) -> None:
 
 
 async def test_they_are_told_of_like_everybody(town: Town) -> None:
+    told: list[str] = []
+
+    async def hear(event: UserRegistered) -> None:
+        told.append(event.person.name)
+
+    await town.stage.bus.hear_every_copy(UserRegistered, hear)
     await demo.add_people(town.users, residents(3))
-
-    async def waiting() -> int:
-        async with town.users.db.read() as tx:
-            rows = await tx.connection.exec_driver_sql("SELECT count(*) FROM outbox")
-            return int(rows.scalar_one())
-
-    await until(waiting, lambda count: count == 0)
+    await town.all_is_heard()
+    assert sorted(told) == ["Ana 0", "Ana 1", "Ana 2"]
 
 
 async def test_two_who_fill_a_town_at_once_make_it_once(town: Town) -> None:

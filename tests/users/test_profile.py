@@ -8,6 +8,8 @@ from tests.users.town import OTHER_PHONE, PHONE, THIRD_PHONE, Town
 from turnosya.contracts.users import FindByPhone, GetPeople
 from turnosya.runtime.ids import new_id
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_one_sees_and_changes_ones_own_profile(town: Town) -> None:
     ana = await town.a_person(email="ana@mail.com")

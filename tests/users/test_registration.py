@@ -21,6 +21,8 @@ from turnosya.services.users import store
 from turnosya.services.users.refusals import PhoneTaken
 from turnosya.services.users.registration import NewPerson, new_account
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_a_person_signs_up_and_sees_every_field(town: Town) -> None:
     answer = await town.sign_up(phone="011 15-2233-4455", email="Ana@Mail.com", locale="pt")

@@ -12,6 +12,8 @@ from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
 from turnosya.services.users import admin
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def roles_in_auth(town: Town, user_id: UUID, expected: list[str]) -> None:
     async def look() -> list[str] | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 
 from tests.callers import Callers
-from tests.stage import Stage
+from tests.stage import Stage, until
 from turnosya.contracts.auth import (
     AccessChanged,
     EndSessions,
@@ -45,6 +45,11 @@ class AskedOfAuth:
         await bus.answer(UseCode, self._use_code)
         await bus.answer(EndSessions, self._end_sessions)
         await bus.answer(SetRoles, self._set_roles)
+
+    def forget(self) -> None:
+        """As if auth had been asked nothing yet."""
+        for held in (self.used, self.ended, self.roles, self.keys):
+            held.clear()
 
     def forget_codes(self) -> None:
         """New codes were sent to everybody, the same ones."""
@@ -90,17 +95,29 @@ class Town:
     def users(self) -> Users:
         return cast("Users", self.stage.running["users"].context)
 
+    async def all_is_heard(self) -> None:
+        """Returns when no event waits to be told, nor to be handled."""
+
+        async def waiting() -> int:
+            async with self.users.db.read() as tx:
+                rows = await tx.connection.exec_driver_sql(
+                    "SELECT (SELECT count(*) FROM outbox)"
+                    " + (SELECT count(*) FROM inbox WHERE state = 'waiting')"
+                )
+                return int(rows.scalar_one())
+
+        await until(waiting, lambda count: count == 0)
+
     @asynccontextmanager
     async def another_copy(self) -> AsyncGenerator[httpx.AsyncClient]:
-        """A client of a second process, so to say: on the same database."""
+        """A client of a second process, so to say: on the same database, until the stage closes."""
         first = self.stage.running["users"]
-        second = await self.stage.put_on(service)
+        await self.stage.put_on(service)
         try:
             async with self.stage.http("users") as http:
                 yield http
         finally:
             self.stage.running["users"] = first
-            await second.stop(1)
 
     async def sign_up(
         self,
