@@ -101,7 +101,6 @@ async def test_without_jobs_a_process_lives_on_and_says_so_once(
             await until(beats, lambda count: count >= 2)
             assert "".join(said).count("clock_not_followed") == 1
             assert not clock.is_set
-            stage.transport._queues = jobs.queues()  # pyright: ignore[reportPrivateUsage] - jobs comes later
             await stage.put_on(jobs)
             await set_clock(stage, NOON)
             await stands(clock, NOON)
