@@ -1,5 +1,7 @@
 """Who may see and do what: a stranger's answer is 404, a known person's 403, nobody's 401."""
 
+from typing import Any
+
 import pytest
 
 from tests.turnos.town import NOBODY, Town, refusal, weekly
@@ -92,11 +94,13 @@ async def test_another_business_s_service_member_and_override_are_not_this_one_s
     foreign = (await other.override("2027-06-18")).json()
     gone = await town.http.delete(f"{shop.path}/overrides/{foreign['id']}", headers=shop.owner.headers)
     assert gone.status_code == 404
+    wrong: Any
     for field, value in (("service_id", other.cut), ("staff_id", other.ana), ("staff_id", str(NOBODY))):
+        wrong = {field: value}
         for answer in (
-            await shop.book(MONDAY_TEN, **{field: value}),
-            await shop.hold(MONDAY_TEN, town.somebody(), **{field: value}),
-            await shop.sets(MONDAY_TEN, **{field: value}),
+            await shop.book(MONDAY_TEN, **wrong),
+            await shop.hold(MONDAY_TEN, town.somebody(), **wrong),
+            await shop.sets(MONDAY_TEN, **wrong),
         ):
             assert (refusal(answer), answer.json()["errors"][0]["field"]) == ("422 validation_failed", field)
     turno = await shop.booked(MONDAY_TEN)

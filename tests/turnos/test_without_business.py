@@ -1,6 +1,7 @@
 """Business is away: what turnos knows goes on, what it does not know is not made up."""
 
 from collections.abc import AsyncGenerator
+from typing import cast
 
 import pytest
 import pytest_asyncio
@@ -8,6 +9,7 @@ import pytest_asyncio
 from tests.servers import Servers
 from tests.stage import a_stage
 from tests.turnos.town import NOBODY, Town, a_town, refusal
+from turnosya.runtime.memory import MemoryTransport
 from turnosya.services.business.service import service as business
 from turnosya.services.turnos.service import service as turnos
 
@@ -25,7 +27,7 @@ async def test_bookings_on_known_services_go_on(alone: Town) -> None:
     shop, client = await alone.a_shop(), alone.somebody()
     await shop.booked(MONDAY_TEN)
     await alone.stage.running["business"].stop(1)
-    alone.stage.transport._answers.pop("business.GetBusiness")
+    cast("MemoryTransport", alone.stage.transport)._answers.pop("business.GetBusiness")
     turno = await shop.booked("2027-06-14T14:00Z", client)
     assert len(await shop.starts("2027-06-14")) == 16
     assert (await alone.move(turno, client, "2027-06-14T15:00Z")).status_code == 200

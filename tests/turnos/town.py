@@ -150,14 +150,19 @@ class Shop:
         return [slot["starts_at"][11:16] for slot in await self.slots(first, last, **more)]
 
     async def book(
-        self, starts_at: str, client: Someone | None = None, *, key: str | None = None, **more: object
+        self,
+        starts_at: str,
+        client: Someone | None = None,
+        *,
+        key: str | None = None,
+        **more: Any,  # noqa: ANN401 - any JSON, wrong ones too
     ) -> httpx.Response:
         """A client books; somebody new if nobody is named. A field that is ``...`` is left out."""
         body = {"business_id": self.id, "service_id": self.cut, "starts_at": starts_at, **more}
         sent = {name: value for name, value in body.items() if value is not ...}
         return await self.town.post("appointments", sent, client or self.town.somebody(), key=key)
 
-    async def booked(self, starts_at: str, client: Someone | None = None, **more: object) -> Json:
+    async def booked(self, starts_at: str, client: Someone | None = None, **more: Any) -> Json:  # noqa: ANN401
         """A turno that was booked."""
         answer = await self.book(starts_at, client, **more)
         assert answer.status_code == 201, answer.text

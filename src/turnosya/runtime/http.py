@@ -200,10 +200,11 @@ def json_of(model: BaseModel) -> dict[str, Any]:
 # --- the application ---
 
 
-def context_of(kind: type[C]) -> Callable[[Request], C]:
+def context_of(kind: type[C]) -> Callable[[Request], Awaitable[C]]:
     """What hands a route its service's context: ``Annotated[Turnos, Depends(context_of(Turnos))]``."""
 
-    def context(request: Request) -> C:
+    # Not a plain function: FastAPI would call that in a thread, twice the cost of a whole route.
+    async def context(request: Request) -> C:
         found = request.app.state.context
         assert isinstance(found, kind)  # noqa: S101 - a service mounts its own routers only
         return found
