@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -37,7 +37,7 @@ async def world(servers: Servers) -> AsyncGenerator[World]:
 
 
 @asynccontextmanager
-async def a_process(world: World) -> AsyncIterator[Process]:
+async def a_process(world: World) -> AsyncGenerator[Process]:
     """``turnosya serve jobs``, ready; killed at the end."""
     port = free_port()
     env = {
