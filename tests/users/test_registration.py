@@ -1,6 +1,8 @@
 """Signing up: a number that a code proves becomes one account."""
 
 import asyncio
+import hashlib
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -195,3 +197,15 @@ async def test_a_number_that_is_taken_is_said_before_an_address_that_is(town: To
     assert (answer.status_code, answer.json()["code"]) == (409, "phone_taken")
     answer = await town.sign_up(email="ana@mail.com", code=WRONG_CODE)
     assert (answer.status_code, answer.json()["code"]) == (422, "otp_invalid")
+
+
+async def test_what_is_kept_for_a_key_does_not_let_the_password_be_guessed(town: Town) -> None:
+    """Whoever steals the table knows number and name, and could try passwords against a plain digest."""
+    body = {"phone": PHONE, "code": GOOD_CODE, "name": "Ana", "password": PASSWORD}
+    assert (await town.sign_up({"Idempotency-Key": "only-Ana-knows-this"})).status_code == 201
+    async with town.users.db.read() as tx:
+        rows = await tx.connection.exec_driver_sql("SELECT body_digest, t::text FROM kept_answers t")
+        [(digest, row)] = rows.all()
+    text = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
+    assert bytes(digest) != hashlib.sha256(text).digest()
+    assert all(secret not in row for secret in ("only-Ana-knows-this", PASSWORD, GOOD_CODE))
