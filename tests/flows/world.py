@@ -24,7 +24,7 @@ class PatientApi(Api):
 
     within_s = 25.0
 
-    async def ask(self, method: str, path: str, body: object = None, **more: Any) -> Exchange:  # type: ignore[override] # noqa: ANN401
+    async def ask(self, method: str, path: str, body: object = None, **more: Any) -> Exchange:  # noqa: ANN401
         until = monotonic() + self.within_s
         while True:
             try:

@@ -50,7 +50,7 @@ DOCUMENTED = frozenset(
 )
 HUGE = "x" * 20_000
 # Values that no field of any kind takes.
-HOSTILE = (
+HOSTILE: tuple[Any, ...] = (
     "\u0000",
     "a\u0000b",
     "\ud800",
@@ -73,7 +73,7 @@ HOSTILE = (
     "../../etc/passwd",
 )
 # Those of them that also come alone in each field.
-ALONE = ("a\u0000b", HUGE, 10**30, {}, "10000-01-01T00:00:00Z")
+ALONE: tuple[Any, ...] = ("a\u0000b", HUGE, 10**30, {}, "10000-01-01T00:00:00Z")
 QUERIES = (
     "limit=0",
     "limit=-1",
@@ -156,8 +156,8 @@ def wrong_bodies(method: str, path: str, fields: list[str]) -> Iterator[Wrong]:
     ):
         yield Wrong(name, method, path, content, json_type, unreadable)
     refused = frozenset({422})
-    for name, value in (("a list", b"[]"), ("a text", b'"x"'), ("a number", b"1")):
-        yield Wrong(name, method, path, value, json_type, refused)
+    for name, content in (("a list", b"[]"), ("a text", b'"x"'), ("a number", b"1")):
+        yield Wrong(name, method, path, content, json_type, refused)
     yield Wrong("unknown field", method, path, b'{"role": "admin"}', json_type, refused)
     text = {"Content-Type": "text/plain"}
     yield Wrong("not JSON by its type", method, path, b"{}", text, frozenset({415}))
