@@ -7,8 +7,10 @@ import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
+from uuid import UUID
 
 import structlog
 import uvicorn
@@ -54,13 +56,14 @@ from turnosya.services.users.service import service as users
 log = structlog.get_logger()
 
 SERVICES: Mapping[str, Service[Any]] = {
-    # Auth first, the gateway last: who opens later finds the others there.
+    # Who opens later finds the others there: jobs first, for it knows the clock, and the gateway last.
     service.name: service
-    for service in (auth, users, business, turnos, notification, jobs, chat, files, checks, gateway)
+    for service in (jobs, auth, users, business, turnos, notification, chat, files, checks, gateway)
 }
 OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved)
 """What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
+_CLOCK_WITHIN_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,11 @@ class Process:
         """Whether every service of this process can serve."""
         return all(await asyncio.gather(*(one.ready() for one in self.running.values())))
 
+    def stop_being_ready(self) -> None:
+        """The first step of stopping: whoever asks is told to send nothing new here."""
+        for one in self.running.values():
+            one.stop_being_ready()
+
     def listener(self) -> uvicorn.Config:
         """How the API's port listens: the gateway's own way where it runs, else the services by path."""
         for one in self.running.values():
@@ -326,11 +334,6 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     )
     clock, process_id = Clock(), new_id()
     died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    def on_death(why: str) -> None:
-        if not died.done():
-            died.set_result(why)
-
     bus = Bus(
         transport,
         source="process",
@@ -347,6 +350,9 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     async with AsyncExitStack() as stack:
         await transport.open()
         stack.push_async_callback(transport.close)
+        follows = target.env is Environment.DEVELOPMENT and bool(_FOLLOW_THE_CLOCK.intersection(names))
+        if follows and jobs.name not in names:
+            await _begin_to_follow(bus, clock, process_id, stack)
         for name in names:
             service = SERVICES[name]
             own_bus = bus.named(name)
@@ -357,15 +363,14 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
                 load(service.settings, target.defaults), target.process, target.env, own_bus, clock, tokens,
                 process_id, neighbours, db, redis,
             )  # fmt: skip
-            running[name] = Running(service, host, messaging, on_death)
+            running[name] = Running(service, host, messaging, partial(_say_once, died))
             stack.push_async_callback(running[name].stop, target.process.stop_within_s)
             await running[name].start()
             app = running[name].app
             if app is not None:
                 neighbours[name] = app
-        if target.env is Environment.DEVELOPMENT and _FOLLOW_THE_CLOCK.intersection(names):
-            follower = asyncio.create_task(follow_clock(bus, clock, process_id))
-            stack.callback(follower.cancel)
+            if follows and service is jobs:
+                await _begin_to_follow(bus, clock, process_id, stack)
         process = Process(target, running, transport, clock, died)
         try:
             yield process
@@ -373,3 +378,20 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
             for one in running.values():
                 one.stop_being_ready()
             await transport.stop_receiving()
+
+
+def _say_once(died: asyncio.Future[str], why: str) -> None:
+    if not died.done():
+        died.set_result(why)
+
+
+async def _begin_to_follow(bus: Bus, clock: Clock, process_id: UUID, stack: AsyncExitStack) -> None:
+    """Waits until this process uses the service clock, so that nothing is decided by another one."""
+    followed = asyncio.Event()
+    follower = asyncio.create_task(follow_clock(bus, clock, process_id, followed=followed))
+    stack.callback(follower.cancel)
+    try:
+        async with asyncio.timeout(_CLOCK_WITHIN_S):
+            await followed.wait()
+    except TimeoutError:
+        log.warning("clock_not_known", do="start jobs: until then this process uses real time")

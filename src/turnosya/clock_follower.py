@@ -17,10 +17,13 @@ log = structlog.get_logger()
 HEARTBEAT_S = 1.0
 
 
-async def follow_clock(bus: Bus, clock: Clock, process_id: UUID) -> None:
+async def follow_clock(
+    bus: Bus, clock: Clock, process_id: UUID, *, followed: asyncio.Event | None = None
+) -> None:
     """Follows the service clock for ever; without jobs the process keeps the clock it has.
 
     Each heartbeat says which version this process uses: a new one is acknowledged at once.
+    ``followed`` is set when the first has been answered.
     """
     moved = asyncio.Event()
 
@@ -46,6 +49,8 @@ async def follow_clock(bus: Bus, clock: Clock, process_id: UUID) -> None:
                 log.info("clock_followed_again", version=state.version)
             away = False
             _use(clock, state)
+            if followed is not None:
+                followed.set()
         if clock.version == told:
             # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the event.
             with contextlib.suppress(TimeoutError):
