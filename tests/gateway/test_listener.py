@@ -5,10 +5,10 @@ import json
 import socket
 
 import pytest
-import websockets
 from starlette.types import Receive, Scope, Send
 
 from tests.gateway.wire import PLAIN, ask, body_of, echo, line, listening, running
+from turnosya.services.gateway import rules
 from turnosya.services.gateway.doorway import Doorway, WireLimits
 from turnosya.services.gateway.listener import ListenerConfig
 
@@ -238,15 +238,31 @@ async def test_one_address_holds_only_so_many_connections() -> None:
             assert (await fourth.hear()).status == 200
 
 
-async def test_in_development_loopback_may_hold_as_many_as_it_likes() -> None:
-    async with (
-        listening(echo, WireLimits(connections_per_address=1, loopback_exempt=True)) as port,
-        line(port) as first,
-        line(port) as second,
-    ):
+@pytest.mark.parametrize(
+    "limits",
+    [
+        WireLimits(connections_per_address=1, loopback_exempt=True),
+        WireLimits(connections_per_address=1, proxies=rules.networks(["127.0.0.0/8"])),
+        WireLimits(connections_per_address=None),
+    ],
+    ids=["loopback in development", "our own proxy", "lifted"],
+)
+async def test_some_may_hold_as_many_connections_as_they_like(limits: WireLimits) -> None:
+    async with listening(echo, limits) as port, line(port) as first, line(port) as second:
         for connection in (first, second):
             connection.say(get(b"/"))
             assert (await connection.hear()).status == 200
+
+
+def test_an_ipv6_network_shares_its_connections() -> None:
+    doorway = Doorway(WireLimits(connections_per_address=2), PLAIN)
+    assert doorway.enter("2001:db8::1")
+    assert doorway.enter("2001:db8::2")
+    assert not doorway.enter("2001:db8::3")
+    assert doorway.enter("2001:db8:0:1::1")
+    for address in ("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"):
+        doorway.leave(address)
+    assert not doorway.held
 
 
 async def test_requests_in_a_row_on_one_connection_are_answered_in_order() -> None:
@@ -303,71 +319,6 @@ async def test_an_upgrade_that_is_not_offered_is_ignored() -> None:
         )
         assert (await connection.hear()).status == 200
         assert await connection.is_closed()
-
-
-async def test_a_websocket_keeps_its_raw_path_and_frees_its_place() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await echo(scope, receive, send)
-            return
-        await receive()
-        await send({"type": "websocket.accept"})
-        await send(
-            {
-                "type": "websocket.send",
-                "text": scope["raw_path"].decode() + "?" + scope["query_string"].decode(),
-            }
-        )
-        message = await receive()
-        await send({"type": "websocket.send", "text": message["text"].upper()})
-
-    async with listening(app, WireLimits(connections_per_address=1)) as port:
-        async with websockets.connect(f"ws://127.0.0.1:{port}/socket.io/caf%C3%A9?EIO=4") as sock:
-            assert await sock.recv() == "/socket.io/caf%C3%A9?EIO=4"
-            await sock.send("hola")
-            assert await sock.recv() == "HOLA"
-            await sock.wait_closed()
-        assert (await ask(port, get(b"/"))).status == 200
-
-
-async def test_a_websocket_target_with_two_readings_is_malformed() -> None:
-    async with listening(echo) as port:
-        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        assert (await ask(port, get(b"/socket.io/%2e%2e/internal", upgrade))).status == 400
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        b"Sec-WebSocket-Version: 13\r\n",
-        b"Sec-WebSocket-Key: short\r\nSec-WebSocket-Version: 13\r\n",
-        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n",
-        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 8\r\n",
-        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n" * 2 + b"Sec-WebSocket-Version: 13\r\n",
-        b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\nContent-Length: 2\r\n",
-    ],
-)
-async def test_a_broken_websocket_handshake_is_answered_with_a_problem(fields: bytes) -> None:
-    async with listening(echo) as port, line(port) as connection:
-        connection.say(get(b"/socket.io/", b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + fields))
-        assert (await connection.hear()).problem()["code"] == "malformed_request"
-        assert await connection.is_closed()
-
-
-async def test_a_websocket_message_has_a_largest_size_and_a_largest_number_of_fragments() -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        while (await receive())["type"] == "websocket.receive":
-            pass
-
-    limits = WireLimits(socket_message_bytes=1000, socket_fragments=10)
-    async with listening(app, limits) as port:
-        for message in ("a" * 1001, ["a"] * 12):
-            async with websockets.connect(f"ws://127.0.0.1:{port}/socket.io/") as sock:
-                await sock.send(message)
-                await sock.wait_closed()
-                assert sock.close_code == 1009
 
 
 async def test_a_client_that_sends_requests_ahead_has_only_so_many_waiting() -> None:
@@ -462,23 +413,3 @@ async def test_a_client_that_never_reads_its_answer_is_cut_off(last: bytes, part
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             deaf.sendall(get(b"/", last))
             await asyncio.wait_for(doorway.left.wait(), 5)
-
-
-async def test_a_socket_whose_client_never_reads_is_cut_off() -> None:
-    gone = asyncio.Event()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        await send({"type": "websocket.accept"})
-        try:
-            for _ in range(200):
-                await send({"type": "websocket.send", "bytes": b"x" * 100_000})
-        except OSError:
-            gone.set()
-
-    async with listening(app, WireLimits(reader_check_s=0.05)) as port:
-        with socket.create_connection(("127.0.0.1", port)) as deaf:
-            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            key = b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n"
-            deaf.sendall(get(b"/socket.io/", b"Connection: Upgrade\r\nUpgrade: websocket\r\n" + key))
-            await asyncio.wait_for(gone.wait(), 5)
