@@ -5,6 +5,7 @@ from collections import Counter
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Connection, event
 
 from tests.turnos.town import Json, Shop, Someone, Town, all_at_once, codes, refusal, weekly
 
@@ -181,3 +182,32 @@ async def test_whatever_happens_at_once_nothing_overlaps(town: Town) -> None:
                 set_to=town.turnos.clock.now().replace(minute=chance.randint(0, 59)),
             )
     assert booked
+
+
+async def test_a_booking_is_three_statements_between_begin_and_commit(town: Town) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+    await shop.employs("Beto")
+    await shop.booked(MONDAY_TEN)
+    running: dict[int, list[str]] = {}
+    ended: list[list[str]] = []
+
+    def begins(connection: Connection) -> None:
+        running[id(connection)] = []
+
+    def runs(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        running.setdefault(id(connection), []).append(statement.strip())
+
+    def commits(connection: Connection) -> None:
+        ended.append(running.pop(id(connection), []))
+
+    engine = town.turnos.db.engine.sync_engine
+    hooks = {"begin": begins, "before_cursor_execute": runs, "commit": commits}
+    for name, hook in hooks.items():
+        event.listen(engine, name, hook)
+    try:
+        await shop.booked("2027-06-14T14:00Z", client, key="three")
+    finally:
+        for name, hook in hooks.items():
+            event.remove(engine, name, hook)
+    bookings = [statements for statements in ended if any(one.startswith("WITH used") for one in statements)]
+    assert [len(statements) for statements in bookings] == [3]
