@@ -74,6 +74,13 @@ def a_service(name: str, hears: Sequence[Hearing[Counter]] = (), **more: Any) ->
     return Service(name=name, open=open_counter, hears=hears, migrations=MIGRATIONS, **more)
 
 
+def heard_by(running: Running[Any]) -> list[Event]:
+    """What this copy's hearers have heard, in order."""
+    context: object = running.context
+    assert isinstance(context, Counter)
+    return context.heard
+
+
 def the_database(running: Running[Any]) -> Database:
     return running.host.db
 

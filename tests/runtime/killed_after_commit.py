@@ -10,11 +10,11 @@ from sqlalchemy import text
 from tests.runtime.bakery import Baked
 from tests.stage import a_bus, a_transport
 from turnosya.runtime.database import Database
-from turnosya.runtime.settings import MessagingSettings
+from turnosya.runtime.settings import MessagingSettings, load
 
 
 async def main(url: str) -> None:
-    bus = a_bus(await a_transport({}, None), MessagingSettings(), source="oven")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    bus = a_bus(await a_transport({}, None), load(MessagingSettings, {}), source="oven")
     db = Database(url, bus, name="oven", pool_size=2)
     db.on_events = lambda: os.kill(os.getpid(), signal.SIGKILL)
     async with db.transaction() as tx:

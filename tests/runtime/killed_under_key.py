@@ -10,11 +10,11 @@ from sqlalchemy import text
 from tests.stage import a_bus, a_transport
 from turnosya.runtime.database import Database, Transaction
 from turnosya.runtime.idempotency import Once
-from turnosya.runtime.settings import MessagingSettings
+from turnosya.runtime.settings import MessagingSettings, load
 
 
 async def main(url: str) -> None:
-    bus = a_bus(await a_transport({}, None), MessagingSettings(), source="shop")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    bus = a_bus(await a_transport({}, None), load(MessagingSettings, {}), source="shop")
     db = Database(url, bus, name="shop", pool_size=2)
     once = Once.of(key="key-1", caller="", method="POST", path="/v1/loaves", body={"number": 7})
 

@@ -7,9 +7,9 @@ from cryptography.fernet import Fernet
 
 from tests.stage import a_bus, a_transport
 from turnosya.runtime.bus import Bus, Transport
-from turnosya.runtime.settings import MessagingSettings
+from turnosya.runtime.settings import MessagingSettings, load
 
-MESSAGING = MessagingSettings(message_key=Fernet.generate_key().decode())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+MESSAGING = load(MessagingSettings, {"TURNOSYA_MESSAGE_KEY": Fernet.generate_key().decode()})
 
 
 class Processes:

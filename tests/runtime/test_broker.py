@@ -7,13 +7,13 @@ import aio_pika
 import pytest
 
 from tests.runtime import bakeries
-from tests.runtime.bakeries import Script, a_service, column, listen, sell, sold_by, tell
+from tests.runtime.bakeries import Script, a_service, column, heard_by, listen, sell, sold_by, tell
 from tests.runtime.bakery import Bake, Baked, Bread, ShopOpened
 from tests.runtime.processes import Processes
 from tests.servers import PrivateServer, Servers
 from tests.stage import Stage, a_stage, delete_queues, until
 from turnosya.runtime.bus import Undelivered
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.messages import Event, Unavailable
 from turnosya.runtime.rabbit import RabbitTransport, declare_queues
 
 OVEN = a_service("oven", tells=[Baked])
@@ -75,11 +75,11 @@ async def _goes_and_comes_back(
 
     await until(ready, bool)
     assert (await stage.bus.call(Bake(loaves=7))).loaves == 7
-    counter.context.heard.clear()
+    heard_by(counter).clear()
     await stage.bus.publish_every_copy(ShopOpened(name="La Espiga"))
 
-    async def heard() -> list[object]:
-        return counter.context.heard
+    async def heard() -> list[Event]:
+        return heard_by(counter)
 
     await until(heard, lambda found: found == [ShopOpened(name="La Espiga")])
 
