@@ -145,6 +145,7 @@ async def _serve_until(stop: asyncio.Event, names: Sequence[str]) -> None:
                 waited: list[asyncio.Future[Any]] = [stopping, *deaths]
                 await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
                 log.info("stopping")
+                process.stop_being_ready()
                 for death in deaths:
                     if death.done():
                         raise PartDied(death.result())
