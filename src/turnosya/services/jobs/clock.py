@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from turnosya.contracts.jobs import ClockMoved, ClockState, UseClock
-from turnosya.runtime.bus import Undelivered
+from turnosya.runtime.bus import Undelivered, time_left_s
 from turnosya.runtime.messages import Unavailable, invalid
 from turnosya.services.jobs import rules
 from turnosya.services.jobs.store import clock as clock_store
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# The longest that starting what fell due may take: the gateway itself waits 15 s for an answer.
-_START_S = 8.0
+# Kept of the caller's time, so that who waits for what fell due is told that it takes longer.
+_ANSWER_S = 1.0
+_START_S = 10.0
 _LOOK_EVERY_S = 0.02
 
 
@@ -89,7 +90,8 @@ async def _move(jobs: Jobs, target: Callable[[datetime], datetime | None]) -> Cl
     except (Undelivered, ConnectionError):
         log.info("clock_is_learned_by_heartbeat", version=moved.version)
     await _wait(jobs, moved, _is_followed, jobs.settings.clock_wait_s)
-    await _wait(jobs, moved, _is_started, _START_S)
+    left_s = time_left_s()
+    await _wait(jobs, moved, _is_started, _START_S if left_s is None else max(left_s - _ANSWER_S, 0))
     return moved
 
 
