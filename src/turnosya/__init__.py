@@ -1,1 +1,6 @@
-"""TurnosYa: ten services with which small businesses give turnos and their clients book them."""
+"""TurnosYa: the back end with which small businesses publish their hours and their clients book turnos."""
+
+import zoneinfo
+
+# Zones come from the pinned tzdata package alone, so that two machines offer the same slots.
+zoneinfo.reset_tzpath(to=())
