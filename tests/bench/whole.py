@@ -47,14 +47,15 @@ async def _carried(url: str, town: Town) -> AsyncGenerator[Figure]:
     )
     for count in CONNECTIONS:
         for name, lines, status in kinds:
-            found = await measure(
-                url, [lines(number) for number in range(min(count, PEOPLE))], status=status, within_s=WITHIN_S
-            )
+            sources = [lines(number) for number in range(min(count, PEOPLE))]
+            found = await measure(url, sources, status=status, within_s=WITHIN_S, warm=3)
             yield _figure(name, count, found)
 
 
 def _figure(name: str, count: int, found: Measured) -> Figure:
     more = f"p99 {found.p99:.1f} ms, {found.a_second:.0f} a second"
+    if found.refused:
+        more += f", {found.refused} refused"
     if count == 1:
         return Figure("One connection", name, found.p50, "ms", 8 if name == "booking" else None, more)
     return Figure("Several connections", f"{name}, {count} connections", found.p50, "ms", None, more)

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit, urlunsplit
 import aio_pika
 import asyncpg
 import httpx
-import redis.asyncio
 
 from tests.flows.zygote import ENDED
 from tests.servers import NAMED_IN, Servers
 from turnosya.app import SERVICES, queues
 from turnosya.embedded.ports import free_port
+from turnosya.runtime.redis import open_redis
 
 START_S = 40.0
 SETTLE_S = 20.0
@@ -321,10 +321,10 @@ def _with(url: str, user: str, *, path: str | None = None) -> str:
 
 async def _forget_keys(url: str) -> None:
     """What an earlier system left in this database: it had other secrets."""
-    client = redis.asyncio.Redis.from_url(url)
+    client = open_redis(url)
     try:
         for name in SERVICES:
-            found = [key async for key in client.scan_iter(match=f"{name}:*", count=1000)]
+            found: list[bytes] = [key async for key in client.scan_iter(match=f"{name}:*", count=1000)]  # pyright: ignore
             if found:
                 await client.delete(*found)
     finally:
