@@ -14,6 +14,29 @@ from turnosya.runtime.ids import new_id
 from turnosya.runtime.settings import Environment
 from turnosya.services.jobs.service import service as jobs
 
+SENSELESS: list[object] = [
+    {},
+    {"now": None},
+    {"now": "2027-06-10T12:00:00Z", "advance_minutes": 1},
+    {"now": "2027-06-10T12:00:00"},
+    {"now": "9999-12-31T23:59:59Z"},
+    {"now": "10000-01-01T00:00:00Z"},
+    {"now": "1969-12-31T23:59:59Z"},
+    {"now": 1_800_000_000},
+    {"now": "mañana"},
+    {"now": "2027-06-10T12:00:00Z\u0000"},
+    {"advance_minutes": 1.5},
+    {"advance_minutes": "1"},
+    {"advance_minutes": True},
+    {"advance_minutes": 10**30},
+    {"advance_minutes": 9_999_999_999},
+    {"advance_minutes": -9_999_999_999},
+    {"advance_minutes": 1, "zone": "UTC"},
+    [],
+    "noon",
+    None,
+]
+
 
 async def shown(world: World) -> tuple[datetime, bool]:
     async with world.stage.http("jobs") as http:
@@ -53,35 +76,11 @@ async def test_any_offset_is_the_same_instant(world: World) -> None:
     assert answer.json() == {"now": "2027-06-10T12:30:00Z", "set": True}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {},
-        {"now": None},
-        {"now": "2027-06-10T12:00:00Z", "advance_minutes": 1},
-        {"now": "2027-06-10T12:00:00"},
-        {"now": "9999-12-31T23:59:59Z"},
-        {"now": "10000-01-01T00:00:00Z"},
-        {"now": "1969-12-31T23:59:59Z"},
-        {"now": 1_800_000_000},
-        {"now": "mañana"},
-        {"now": "2027-06-10T12:00:00Z\u0000"},
-        {"advance_minutes": 1.5},
-        {"advance_minutes": "1"},
-        {"advance_minutes": True},
-        {"advance_minutes": 10**30},
-        {"advance_minutes": 9_999_999_999},
-        {"advance_minutes": -9_999_999_999},
-        {"advance_minutes": 1, "zone": "UTC"},
-        [],
-        "noon",
-        None,
-    ],
-)
-async def test_what_makes_no_sense_is_refused_and_moves_nothing(world: World, body: object) -> None:
+async def test_what_makes_no_sense_is_refused_and_moves_nothing(world: World) -> None:
     async with world.stage.http("jobs") as http:
-        answer = await http.put("/v1/dev/clock", json=body)
-    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
+        for body in SENSELESS:
+            answer = await http.put("/v1/dev/clock", json=body)
+            assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed"), body
     assert await shown(world) == (NOON, True)
 
 
