@@ -67,7 +67,7 @@ def is_fitting(field: str, value: object) -> bool:
 
 async def everything_written(town: Town, shop: Shop) -> list[Any]:
     own = UUID(shop.id)
-    found = []
+    found: list[Any] = []
     for table in ("appointments", "overrides", "schedules"):
         query = f"SELECT to_jsonb({table}) AS row FROM {table} WHERE business_id = $1"  # noqa: S608 - one of three
         found += await town.rows(query, own)
@@ -181,13 +181,14 @@ async def test_what_is_not_built_is_not_found(town: Town, path: str) -> None:
 
 async def test_a_body_that_names_services_twice_or_never(town: Town) -> None:
     shop = await town.a_shop()
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"service_ids": [shop.cut]},
         {"service_id": None},
         {"service_id": ..., "service_ids": []},
         {"service_id": ..., "service_ids": [shop.cut] * 11},
         {"service_id": ..., "service_ids": [shop.cut, shop.id]},
-    ):
+    ]
+    for wrong in wrongs:
         assert refusal(await shop.book(MONDAY_TEN, **wrong)) == "422 validation_failed", wrong
 
 

@@ -129,7 +129,8 @@ async def test_overrides_come_by_date_page_by_page(town: Town) -> None:
     made = [await shop.override(f"2027-06-{day}", "10:00-12:00", note="feria") for day in (20, 18, 19)]
     assert [answer.status_code for answer in made] == [201] * 3
     assert set(made[0].json()) == {"id", "date", "hours", "staff_id", "note", "created_at"}
-    found, cursor = [], None
+    found: list[str] = []
+    cursor: str | None = None
     while True:
         query = {"limit": "2"} | ({"cursor": cursor} if cursor else {})
         page = (await town.http.get(f"{shop.path}/overrides", params=query)).json()
@@ -143,7 +144,7 @@ async def test_overrides_come_by_date_page_by_page(town: Town) -> None:
 async def test_a_repeated_key_stores_one_override(town: Town) -> None:
     shop = await town.a_shop()
     headers = shop.owner.headers | {"Idempotency-Key": "o"}
-    body = {"date": "2027-06-18", "hours": []}
+    body: Json = {"date": "2027-06-18", "hours": []}
     first, again = [
         await town.http.post(f"{shop.path}/overrides", json=body, headers=headers) for _ in range(2)
     ]

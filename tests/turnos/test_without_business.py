@@ -27,7 +27,7 @@ async def test_bookings_on_known_services_go_on(alone: Town) -> None:
     shop, client = await alone.a_shop(), alone.somebody()
     await shop.booked(MONDAY_TEN)
     await alone.stage.running["business"].stop(1)
-    cast("MemoryTransport", alone.stage.transport)._answers.pop("business.GetBusiness")
+    cast("MemoryTransport", alone.stage.transport)._answers.pop("business.GetBusiness")  # pyright: ignore[reportPrivateUsage] - its process is gone
     turno = await shop.booked("2027-06-14T14:00Z", client)
     assert len(await shop.starts("2027-06-14")) == 16
     assert (await alone.move(turno, client, "2027-06-14T15:00Z")).status_code == 200

@@ -285,10 +285,10 @@ class Town:
 
 def codes(answers: Sequence[httpx.Response]) -> list[str]:
     """What many got, sorted: ``201``, or ``409 slot_taken taken``."""
-    found = []
+    found: list[str] = []
     for answer in answers:
-        problem = answer.json() if answer.status_code >= 400 else {}
-        words = (str(answer.status_code), problem.get("code"), problem.get("reason"))
+        problem: Json = answer.json() if answer.status_code >= 400 else {}
+        words: list[str] = [str(answer.status_code), problem.get("code", ""), problem.get("reason", "")]
         found.append(" ".join(word for word in words if word))
     return sorted(found)
 

@@ -290,14 +290,12 @@ def _turno(turnos: Turnos, attempt: Attempt, decision: _Decision) -> Turno:
         client_id=order.client.user_id,
         client_name=order.client.name,
         client_phone=order.client.phone,
-        service_id=order.service_ids[0],
+        service_id=services[0].id,
         service_ids=list(order.service_ids) if len(order.service_ids) > 1 else None,
         staff_id=place.staff_id,
         wants_any=order.staff_id is None,
         status=status,
-        session_id=turno_id
-        if is_alone
-        else session_of(place.staff_id, order.service_ids[0], order.starts_at),
+        session_id=turno_id if is_alone else session_of(place.staff_id, services[0].id, order.starts_at),
         seat=1 if is_alone else place.seat,
         capacity=sought.capacity,
         starts_at=attempt.span.start_at,

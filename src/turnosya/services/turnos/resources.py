@@ -182,4 +182,5 @@ def schedule_resource(schedule: Schedule) -> ScheduleResource:
 
 
 def _history_item(line: dict[str, Any], zone: ZoneInfo) -> HistoryItem:
-    return HistoryItem(**{**line, "at": datetime.fromisoformat(line["at"]).astimezone(zone)})
+    at = datetime.fromisoformat(line["at"]).astimezone(zone)
+    return HistoryItem(at=at, actor_id=line["actor_id"], what=line["what"], reason=line["reason"])
