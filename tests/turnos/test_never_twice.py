@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -201,7 +202,11 @@ async def test_a_booking_is_three_statements_between_begin_and_commit(town: Town
         ended.append(running.pop(id(connection), []))
 
     engine = town.turnos.db.engine.sync_engine
-    hooks = {"begin": begins, "before_cursor_execute": runs, "commit": commits}
+    hooks: dict[str, Callable[..., None]] = {
+        "begin": begins,
+        "before_cursor_execute": runs,
+        "commit": commits,
+    }
     for name, hook in hooks.items():
         event.listen(engine, name, hook)
     try:
