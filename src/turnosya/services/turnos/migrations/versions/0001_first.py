@@ -100,7 +100,7 @@ ALTER TABLE appointments ADD CONSTRAINT appointments_client_once EXCLUDE USING g
 
 CREATE INDEX appointments_of_business ON appointments (business_id, starts_at, id);
 CREATE INDEX appointments_of_client ON appointments (client_id, starts_at, id) WHERE client_id IS NOT NULL;
-CREATE INDEX appointments_lapsing ON appointments (staff_id, expires_at) WHERE status IN ('held', 'pending');
+CREATE INDEX appointments_held ON appointments (client_id, business_id) WHERE status = 'held';
 """
 
 
