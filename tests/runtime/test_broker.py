@@ -1,5 +1,8 @@
 """What only a broker can do: be killed and come back, lose a queue, hand a queue to another copy."""
 
+# A test may look inside what it tests.
+# pyright: reportPrivateUsage=false
+
 import asyncio
 from collections.abc import Callable
 

@@ -19,7 +19,8 @@ def test_it_is_real_time_until_it_is_set_and_again_when_it_is_released() -> None
 
 
 def test_an_older_version_is_ignored_and_watchers_hear_of_each_newer_one() -> None:
-    clock, heard = Clock(), []
+    clock = Clock()
+    heard: list[datetime] = []
     clock.on_change(lambda: heard.append(clock.now()))
     clock.use(version=5, set_to=NOON)
     clock.use(version=4, set_to=NOON + timedelta(days=1))

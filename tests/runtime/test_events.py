@@ -1,5 +1,8 @@
 """Events between services, the same over every transport: heard by all, once, in order, or parked."""
 
+# A test may look inside what it tests.
+# pyright: reportPrivateUsage=false
+
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -198,7 +201,7 @@ async def test_the_trace_of_a_request_goes_with_its_events(
 ) -> None:
     async with stages.with_(OVEN, COUNTER) as stage:
         with capture_logs(processors=[_with_trace]) as logs, tracing(begin_trace("request-9", None)) as _:
-            monkeypatch.setattr(bakeries.SCRIPT, "fails", lambda event: event.number == 9)
+            bakeries.SCRIPT.fails = lambda event: event.number == 9
             await tell(stage.running["oven"], Baked(oven="a", number=9))
             await until(_tries(bakeries.SCRIPT), lambda tries: len(tries) >= 2)
         retried = [line for line in logs if line["event"] == "event_retried"]

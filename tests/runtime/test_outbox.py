@@ -1,5 +1,8 @@
 """The outbox: data and events together or not at all, and one relay a service that survives a kill."""
 
+# A test may look inside what it tests.
+# pyright: reportPrivateUsage=false
+
 import asyncio
 import os
 import signal

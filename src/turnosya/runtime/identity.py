@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import cast
 from uuid import UUID
 
 import structlog
@@ -305,7 +306,7 @@ def _integer(value: object) -> int:
 def _roles(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TokenInvalid
-    roles: list[object] = value
+    roles = cast("list[object]", value)
     if not all(isinstance(role, str) and _ROLE.fullmatch(role) for role in roles):
         raise TokenInvalid
     return tuple(str(role) for role in roles)

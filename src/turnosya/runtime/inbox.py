@@ -187,15 +187,16 @@ class Inbox:
 
     async def _failed(self, hearer: Hearer, row: Any, key: dict[str, Any], error: Exception) -> None:  # noqa: ANN401
         why = f"{type(error).__name__} at {_last_line(error)}"
-        delays = self._settings.retry_delays_s
-        if row.attempts > len(delays):
+        delays: tuple[float, ...] = self._settings.retry_delays_s
+        attempts = int(row.attempts)
+        if attempts > len(delays):
             log.error("event_dead", hearer=hearer.name, event_id=str(row.event_id), exc_info=error)
             metrics.events_heard.labels(hearer.name, "dead").inc()
             # What carries a secret is not kept: the code has long expired.
             body = b"{}" if hearer.event.secret_fields() else bytes(row.body)
             await self._write(_DEAD, {**key, "error": why, "body": body})
             return
-        delay_s: float = delays[row.attempts - 1]
+        delay_s = delays[attempts - 1]
         log.warning(
             "event_retried", hearer=hearer.name, event_id=str(row.event_id), delay_s=delay_s, exc_info=error
         )
