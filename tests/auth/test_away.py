@@ -8,7 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.auth.world import NUMBER, PASSWORD, World, a_world
+from tests.auth.world import NUMBER, PASSWORD, World, a_world, redis_says
 from tests.servers import PrivateServer, Servers
 from turnosya.contracts.auth import CodeRequested
 from turnosya.runtime.ids import new_id
@@ -78,10 +78,10 @@ async def test_a_redis_that_is_full_signs_nobody_out(
     tokens = await world.signed_in()
     sent = {"refresh_token": tokens.refresh_token}
     async with world.http() as client:
-        await world.redis.execute_command("CONFIG", "SET", "maxmemory", "1")
+        await redis_says(world.redis, "CONFIG", "SET", "maxmemory", "1")
         answer = await client.post("/v1/auth/refresh", json=sent)
         assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
-        await world.redis.execute_command("CONFIG", "SET", "maxmemory", "0")
+        await redis_says(world.redis, "CONFIG", "SET", "maxmemory", "0")
         assert (await client.post("/v1/auth/refresh", json=sent)).status_code == 200
 
 
@@ -90,7 +90,7 @@ async def test_what_redis_had_acknowledged_is_there_after_its_death(
 ) -> None:
     server, world = fragile
     world.people.person()
-    await world.redis.execute_command("CONFIG", "SET", "appendfsync", "always")
+    await redis_says(world.redis, "CONFIG", "SET", "appendfsync", "always")
     tokens = await world.signed_in()
     await gather(*(world.auth.store.text("auth:loaded") for _ in range(20)))
     sent = await world.ask_code()
@@ -106,7 +106,7 @@ async def test_auth_works_as_the_redis_user_that_migrate_makes(redis: Redis, red
     parts = urlsplit(redis_url)
     address = parts.netloc.rpartition("@")[2]
     own = urlunsplit(parts._replace(netloc=f"turnosya_auth:secret@{address}"))
-    await redis.execute_command("ACL", *redis_user_rule("auth", own))
+    await redis_says(redis, "ACL", *redis_user_rule("auth", own))
     client = open_redis(own)
     try:
         async with a_world(client) as world:
@@ -117,7 +117,7 @@ async def test_auth_works_as_the_redis_user_that_migrate_makes(redis: Redis, red
             await world.auth.store.wait_for_events({"auth:events": "0-0"}, wait_ms=1)
     finally:
         await client.aclose()
-        await redis.execute_command("ACL", "DELUSER", "turnosya_auth")
+        await redis_says(redis, "ACL", "DELUSER", "turnosya_auth")
 
 
 async def test_a_loop_that_asks_redis_ends_when_it_is_cancelled(redis: Redis) -> None:

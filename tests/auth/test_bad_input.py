@@ -191,7 +191,7 @@ async def test_an_id_that_is_none_is_404(client: httpx.AsyncClient) -> None:
 
 async def test_a_header_that_is_no_token_is_401_everywhere_it_matters(client: httpx.AsyncClient) -> None:
     for header in ("", "Bearer", "Bearer ", "Basic x", "x" * 5000, "Bearer " + "a." * 2000, "Bearer ñ.ñ.ñ"):
-        answer = await client.get("/v1/auth/sessions", headers={"Authorization": header.encode()})  # type: ignore[dict-item] # bytes go as they are
+        answer = await client.get("/v1/auth/sessions", headers={"Authorization": header.encode()})  # type: ignore[arg-type] # bytes go as they are
         assert answer.status_code == 401
         assert answer.json()["code"] in {"token_missing", "token_invalid"}
         assert answer.headers["WWW-Authenticate"] == "Bearer"

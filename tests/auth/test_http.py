@@ -239,7 +239,7 @@ async def test_a_malformed_idempotency_key_is_refused_and_nothing_rotates(world:
         answer = await client.post(
             "/v1/auth/refresh",
             json={"refresh_token": first.refresh_token},
-            headers={"Idempotency-Key": key.encode("latin-1")},  # type: ignore[dict-item] # bytes go as they are
+            headers={"Idempotency-Key": key.encode("latin-1")},  # type: ignore[arg-type] # bytes go as they are
         )
     refused(answer, 422, "validation_failed")
     await world.refresh(first)

@@ -1,8 +1,13 @@
 """Signing keys: one set for all copies, rotated without a moment in which a good token is refused."""
 
 import base64
+import binascii
 import json
+import re
 from asyncio import gather
+
+from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.auth.world import BEGIN_MS, DAY, MINUTE, SECOND, World
 from turnosya.runtime.identity import TokenVerifier
@@ -90,9 +95,16 @@ async def test_private_keys_lie_encrypted(world: World) -> None:
     world.people.person()
     await world.signed_in()
     kid = await signer(world.auth)
-    private = world.auth.keys._opened[kid].private_bytes_raw()
-    assert private not in await world.everything_stored()
-    assert b"gAAAA" in await world.everything_stored()
+    stored = await world.everything_stored()
+    secrets = Fernet(world.settings.key_encryption_key.get_secret_value())
+    [found] = re.findall(rb'"private": ?"(gAAAA[^"]+)"', stored)
+    private = secrets.decrypt(found)
+    public = Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+    [shown] = [key["x"] for key in (await keys.signing_keys(world.auth)).keys if key["kid"] == kid]
+    assert shown.encode() == base64.urlsafe_b64encode(public).rstrip(b"=")
+    encodings = (base64.b64encode, base64.urlsafe_b64encode, base64.b16encode, binascii.hexlify)
+    assert private not in stored
+    assert all(encode(private).rstrip(b"=") not in stored for encode in encodings)
 
 
 async def test_a_token_is_good_for_a_verifier_of_its_own(world: World) -> None:

@@ -6,6 +6,8 @@ import sys
 from asyncio.subprocess import PIPE
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from operator import eq
 from pathlib import Path
 from time import time_ns
 
@@ -144,7 +146,7 @@ async def test_the_relay_wakes_when_any_copy_stores_an_event(
     running = asyncio.create_task(run(auth))
     for count in range(1, 4):
         await world.ask_code(f"+549112233440{count}")
-        assert await until(heard, lambda found, count=count: found == count) == count
+        assert await until(heard, partial(eq, count)) == count
     running.cancel()
     took = REGISTRY.get_sample_value("turnosya_auth_event_delivery_seconds_count", {"stream": EVENTS})
     assert took is not None

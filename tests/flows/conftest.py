@@ -1,6 +1,7 @@
 """One system a form and worker, shared by all flows of it."""
 
 from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -8,6 +9,13 @@ import pytest_asyncio
 from tests.flows.systems import Form, System, Zygote, a_system
 from tests.flows.world import PatientApi, World
 from tests.servers import Servers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test of a form waits for seven processes and three servers, on a machine that does more."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(180))
 
 
 @pytest.fixture(scope="session")

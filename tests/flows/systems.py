@@ -8,11 +8,12 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
@@ -324,7 +325,8 @@ async def _forget_keys(url: str) -> None:
     client = open_redis(url)
     try:
         for name in SERVICES:
-            found: list[bytes] = [key async for key in client.scan_iter(match=f"{name}:*", count=1000)]  # pyright: ignore
+            keys = cast("AsyncIterator[bytes]", client.scan_iter(match=f"{name}:*", count=1000))  # pyright: ignore[reportUnknownMemberType]
+            found = [key async for key in keys]
             if found:
                 await client.delete(*found)
     finally:

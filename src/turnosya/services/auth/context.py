@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.service import Host
 from turnosya.runtime.settings import Environment
-from turnosya.services.auth.keys import SigningKeyRing
+from turnosya.services.auth.key_ring import SigningKeyRing
 from turnosya.services.auth.settings import AuthSettings
 from turnosya.services.auth.store import Store
 
