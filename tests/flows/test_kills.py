@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.systems import Form
 from tests.flows.world import World, insist
-from turnosya.tour.answers import Turno
+from turnosya.tour.answers import Slot, Turno
 from turnosya.tour.people import Person, Shop, open_shop, sign_up
 
 pytestmark = pytest.mark.parametrize("form", [Form.SPLIT], indirect=True, ids=["split"])
@@ -37,6 +37,8 @@ class Life:
     shop: Shop
     number: int
     middle: Middle
+    first: Slot
+    other: Slot
     person: Person = field(init=False)
     own_shop: Shop = field(init=False)
     turno: Turno = field(init=False)
@@ -48,13 +50,11 @@ class Life:
         await insist(lambda: person.log_in("a phone"))
         self.middle.passes("opening a business")
         self.own_shop = await open_shop(person, f"Negocio {self.number}")
-        slots = await self.shop.slots()
-        first, other = slots[2 * self.number], slots[2 * self.number + 1]
         self.middle.passes("booking")
-        booked = await person.book(self.shop, first.starts_at)
+        booked = await person.book(self.shop, self.first.starts_at)
         self.turno = booked.promised(201).as_(Turno)
         self.middle.passes("moving")
-        (await self.shop.owner.move(self.turno, other.starts_at)).promised(200)
+        (await self.shop.owner.move(self.turno, self.other.starts_at)).promised(200)
         self.turno = (await person.cancel(self.turno)).promised(200).as_(Turno)
 
     async def is_as_acknowledged(self) -> None:
@@ -91,7 +91,12 @@ class Life:
 )
 async def test_a_process_is_killed_in_the_middle(world: World, service: str, step: str) -> None:
     middle, shop = Middle(step), await world.a_business()
-    lives = [Life(world, shop, number, middle) for number in range(NEIGHBOURS)]
+    # Seen before anybody books: a list seen later has other places at the same numbers.
+    slots = await shop.slots()
+    lives = [
+        Life(world, shop, number, middle, slots[2 * number], slots[2 * number + 1])
+        for number in range(NEIGHBOURS)
+    ]
     lived = asyncio.gather(*(life.is_lived() for life in lives))
 
     await middle.is_here.wait()
