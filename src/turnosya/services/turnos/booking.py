@@ -31,7 +31,7 @@ from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import seats
 from turnosya.services.turnos.store.seats import Look, Seat
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, history_line, session_of
-from turnosya.services.turnos.windows import Window, instant, local_date
+from turnosya.services.turnos.windows import Window, instant, local_date, utc_offset_s
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
@@ -303,6 +303,7 @@ def _turno(turnos: Turnos, attempt: Attempt, decision: _Decision) -> Turno:
         busy_from=attempt.busy.start_at,
         busy_to=attempt.busy.end_at,
         starts_on=local_date(shop.calendar.zone, order.starts_at),
+        utc_offset_s=utc_offset_s(shop.calendar.zone, order.starts_at),
         overbooked=decision.overbooked,
         price_amount=sum(price.amount for price in prices) if prices else None,
         price_currency=prices[0].currency if prices else None,

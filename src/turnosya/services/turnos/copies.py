@@ -19,7 +19,7 @@ from turnosya.services.turnos import stranding, zones
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import seats, shops
 from turnosya.services.turnos.store import turnos as turno_store
-from turnosya.services.turnos.windows import local_date
+from turnosya.services.turnos.windows import local_date, utc_offset_s
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
@@ -167,9 +167,12 @@ def _keys(business: Business) -> set[int]:
 
 
 async def _follow_zone(turnos: Turnos, tx: Transaction, before: Shop, after: Business) -> None:
-    """Turnos keep their instant in a new zone; the local date by which they are listed follows."""
+    """Turnos keep their instant in a new zone; their wall time and local date follow."""
     if before.business.timezone == after.timezone:
         return
     zone = zones.zone(after.timezone)
     future = await turno_store.future_of(tx, after.id, now=turnos.clock.now())
-    await turno_store.set_dates(tx, [(turno.id, local_date(zone, turno.starts_at)) for turno in future])
+    local = [
+        (turno.id, local_date(zone, turno.starts_at), utc_offset_s(zone, turno.starts_at)) for turno in future
+    ]
+    await turno_store.set_local(tx, local)

@@ -17,7 +17,7 @@ from turnosya.services.turnos.shops import Schedule, Shop
 from turnosya.services.turnos.store import seats, shops
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, history_line, session_of
-from turnosya.services.turnos.windows import instant, local_date
+from turnosya.services.turnos.windows import instant, local_date, utc_offset_s
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
@@ -127,6 +127,7 @@ class _Life:
             busy_from=busy.start_at,
             busy_to=busy.end_at,
             starts_on=local_date(self.shop.calendar.zone, slot.start_at),
+            utc_offset_s=utc_offset_s(self.shop.calendar.zone, slot.start_at),
             overbooked=False,
             price_amount=service.price.amount if service.price else None,
             price_currency=service.price.currency if service.price else None,

@@ -23,7 +23,7 @@ from turnosya.services.turnos.store import seats
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.store.seats import Seat
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, session_of
-from turnosya.services.turnos.windows import Window, instant, local_date
+from turnosya.services.turnos.windows import Window, instant, local_date, utc_offset_s
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
@@ -206,6 +206,8 @@ def _at(place: Place, move: Move, standing: _Standing, turno: Turno) -> Turno:
         busy_from=busy.start_at,
         busy_to=busy.end_at,
         starts_on=local_date(shop.calendar.zone, move.starts_at),
+        shifted_by_dst=False,
+        utc_offset_s=utc_offset_s(shop.calendar.zone, move.starts_at),
         overbooked=False,
         expires_at=expires_at if status is Status.PENDING else None,
     )

@@ -82,6 +82,7 @@ appointments = Table(
     Column("busy_from", DateTime(timezone=True), nullable=False),
     Column("busy_to", DateTime(timezone=True), nullable=False),
     Column("starts_on", Date, nullable=False),
+    Column("utc_offset_s", Integer, nullable=False),
     Column("overbooked", Boolean, nullable=False),
     Column("price_amount", BigInteger),
     Column("price_currency", Text),
@@ -93,4 +94,25 @@ appointments = Table(
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("version", Integer, nullable=False),
     Column("history", JSONB, nullable=False),
+    Column("series_id", Uuid),
+    Column("shifted_by_dst", Boolean, nullable=False),
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("client_id", Uuid, primary_key=True),
+    Column("dayparts", ARRAY(Text)),
+    Column("weekdays", ARRAY(Integer)),
+    Column("staff", Text, nullable=False),
+)
+
+# Whose calendar a link shows: the user's own turnos, or those of a business that they run.
+calendar_links = Table(
+    "calendar_links",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("user_id", Uuid, nullable=False),
+    Column("business_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False),
 )

@@ -66,6 +66,8 @@ class Turno:
     busy_to: datetime
     starts_on: date
     """The local date of the start, as the business's zone has it."""
+    utc_offset_s: int
+    """What the zone's rules said of the start when it was given; with it the wall time is known for ever."""
     overbooked: bool
     price_amount: int | None
     price_currency: str | None
@@ -80,6 +82,9 @@ class Turno:
     created_at: datetime
     version: int = 1
     history: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    series_id: UUID | None = None
+    shifted_by_dst: bool = False
+    """One of a series whose wall time does not exist on its date (R3)."""
 
     @property
     def span(self) -> Window:

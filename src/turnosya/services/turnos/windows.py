@@ -52,6 +52,13 @@ def local_date(zone: ZoneInfo, at: datetime) -> date:
     return at.astimezone(zone).date()
 
 
+def utc_offset_s(zone: ZoneInfo, at: datetime) -> int:
+    """How far the wall clock of ``zone`` is ahead of UTC at an instant, in seconds."""
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None, "every zone has an offset"  # noqa: S101 - for the type checker
+    return int(offset.total_seconds())
+
+
 def _jump(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:
     """The first instant of the new offset, where ``before`` still has the old one."""
     old_offset = before.astimezone(zone).utcoffset()

@@ -112,13 +112,16 @@ async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
     return [_turno(row) for row in await tx.execute(statement)]
 
 
-async def set_dates(tx: Transaction, dates: Sequence[tuple[UUID, date]]) -> None:
-    """Writes the local dates of turnos anew, after the zone of their business has changed."""
-    if dates:
+async def set_local(tx: Transaction, local: Sequence[tuple[UUID, date, int]]) -> None:
+    """Writes local dates and offsets of turnos anew, after the zone of their business has changed."""
+    if local:
         statement = update(appointments).where(_table.id == bindparam("turno_id"))
         await tx.execute(
-            statement.values(starts_on=bindparam("local_date")),
-            [{"turno_id": turno_id, "local_date": starts_on} for turno_id, starts_on in dates],
+            statement.values(starts_on=bindparam("local_date"), utc_offset_s=bindparam("offset_s")),
+            [
+                {"turno_id": turno_id, "local_date": starts_on, "offset_s": offset_s}
+                for turno_id, starts_on, offset_s in local
+            ],
         )
 
 
