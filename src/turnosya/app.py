@@ -30,7 +30,6 @@ from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Message
-from turnosya.runtime.rabbit import RabbitTransport, declare_queues
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
 from turnosya.runtime.serving import operations_app, plain_config
@@ -251,6 +250,8 @@ async def migrate_all(target: Target, services: Sequence[Service[Any]]) -> list[
     if admin_redis is not None:
         notes += await _redis_users(target, services, admin_redis)
     if target.broker_url is not None:
+        from turnosya.runtime.rabbit import declare_queues  # noqa: PLC0415 - as in _transport_of
+
         await declare_queues(target.broker_url, queues())
     return notes
 
@@ -327,11 +328,7 @@ _PATHS = PathTable(development=True)
 async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process]:
     """Opens the named services in order and closes them in reverse, running work ended first."""
     messaging = target.messaging()
-    transport: Transport = (
-        MemoryTransport(queues())
-        if target.broker_url is None
-        else RabbitTransport(target.broker_url, queues())
-    )
+    transport = _transport_of(target)
     clock, process_id = Clock(), new_id()
     died: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     bus = Bus(
@@ -378,6 +375,15 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
             for one in running.values():
                 one.stop_being_ready()
             await transport.stop_receiving()
+
+
+def _transport_of(target: Target) -> Transport:
+    if target.broker_url is None:
+        return MemoryTransport(queues())
+    # Here, so that whoever runs everything in one process does not wait for the client of a broker.
+    from turnosya.runtime.rabbit import RabbitTransport  # noqa: PLC0415
+
+    return RabbitTransport(target.broker_url, queues())
 
 
 def _say_once(died: asyncio.Future[str], why: str) -> None:

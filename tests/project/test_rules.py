@@ -39,7 +39,7 @@ OUTSIDE = {
     "turnosya.runtime.database",
     "turnosya.runtime.redis",
 }
-SQL_IN_RUNTIME = {"database", "outbox", "inbox", "idempotency", "migrate", "migrations"}
+SQL_IN_RUNTIME = {"database", "outbox", "inbox", "idempotency", "migrate", "history", "migrations"}
 
 
 def test_no_file_is_longer_than_500_lines() -> None:
