@@ -109,6 +109,7 @@ async def a_gateway(
     cors: Sequence[str] = (),
     proxies: Sequence[str] = (),
     timeout_s: float = 5,
+    urls: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[World]:
     """A gateway in front of services that answer what they were asked; auth has been heard."""
     key = Ed25519PrivateKey.generate()
@@ -117,7 +118,7 @@ async def a_gateway(
     )
     outwards = Outwards(cors_origins=frozenset(o.encode() for o in cors), https_only=not development)
     doorway = Doorway(WireLimits(proxies=rules.networks(proxies)), outwards)
-    ways = ways_to(services, timeout_s=timeout_s)
+    ways = ways_to(services, timeout_s=timeout_s, **(urls or {}))
     front = front_door(ways, key, doorway, limits=limits, development=development, timeout_s=timeout_s)
     world = World(services, front.access, front, key)
 
@@ -126,8 +127,11 @@ async def a_gateway(
         await (world.inner_access if inner else echo)(scope, receive, send)
 
     services["auth"] = auth
-    async with running(ListenerConfig(front, doorway)) as world.port:
-        yield world
+    try:
+        async with running(ListenerConfig(front, doorway)) as world.port:
+            yield world
+    finally:
+        await ways.close()
 
 
 def ways_to(services: Mapping[str, ASGIApp], *, timeout_s: float = 5, **urls: str) -> Ways:

@@ -10,7 +10,9 @@ import structlog
 
 from turnosya.contracts.auth import Access, AccessChanged
 from turnosya.runtime.identity import ACCESS_TOKEN_S, LEEWAY_S, Caller, TokenRevoked
+from turnosya.runtime.messages import ServiceError
 from turnosya.services.gateway.problems import AccessBlocked
+from turnosya.services.gateway.sockets import OpenSockets
 
 log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ class AccessList:
         self._blocked: set[UUID] = set()
         self._changes: deque[AccessChanged] = deque(maxlen=RECENT_CHANGES)
         self._snapshot_at: datetime | None = None
+        self.sockets = OpenSockets(self.refusal_of)
         self.silences = 0
         self.wants_snapshot = True
         self.was_loaded = False
@@ -85,13 +88,18 @@ class AccessList:
         """Raises AccessBlocked or TokenRevoked; Unavailable if it must ask and cannot."""
         if not self.is_current:
             self.take(await self._ask())
+        refusal = self.refusal_of(caller)
+        if refusal is not None:
+            raise refusal
+
+    def refusal_of(self, caller: Caller) -> ServiceError | None:
+        """Why somebody may not come in, or stay, by what is known here."""
         if caller.user_id in self._blocked:
-            raise AccessBlocked
+            return AccessBlocked()
         if self._sessions.get(caller.session_id) is not None:
-            raise TokenRevoked
+            return TokenRevoked()
         lowest = self._versions.get(caller.user_id)
-        if lowest is not None and caller.uv < lowest:
-            raise TokenRevoked
+        return TokenRevoked() if lowest is not None and caller.uv < lowest else None
 
     def hear(self) -> None:
         """Auth was heard. After a silence what was missed must be fetched before anything is trusted."""
@@ -99,6 +107,9 @@ class AccessList:
         if now - self._heard_at >= self._deaf_after_s:
             self.silences += 1
             self.wants_snapshot = True
+        if now - self._heard_at >= ACCESS_TOKEN_S:
+            # Auth's own list goes no further back, and a socket may be older than that.
+            self.sockets.end_all()
         self._heard_at = now
         self._sessions.fade()
         self._versions.fade()
@@ -107,6 +118,7 @@ class AccessList:
         """Takes effect at once."""
         self._changes.append(change)
         self._apply(change)
+        self.sockets.look_at(sessions=change.ended_session_ids, users=[change.user_id])
 
     def _apply(self, change: AccessChanged) -> None:
         for session_id in change.ended_session_ids:
@@ -132,6 +144,7 @@ class AccessList:
         for change in self._changes:
             if change.at >= snapshot.at:
                 self._apply(change)
+        self.sockets.look_at_all()
 
     def trust(self, snapshot: Access, *, silences: int) -> None:
         """Takes a snapshot that was asked for when auth had fallen silent ``silences`` times.

@@ -3,13 +3,15 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
 import structlog
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.utils import ClientDisconnected
 
-from turnosya.runtime.messages import Forbidden, ServiceError, TimedOut
+from turnosya.runtime.messages import Forbidden, Kind, ServiceError, TimedOut
 from turnosya.services.gateway import hygiene, problems, rules
 from turnosya.services.gateway.rules import Headers
 
@@ -18,6 +20,10 @@ log = structlog.get_logger()
 _BODILESS = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 _OF_A_BODY = frozenset({b"content-length", b"content-type"})
+
+# Close codes for applications begin at 4000 (RFC 6455 §7.4.2); 1012 says: come again.
+ACCESS_ENDED_CODE = 4401
+COME_AGAIN_CODE = 1012
 
 Fields = Iterable[tuple[bytes, bytes]]
 
@@ -71,6 +77,9 @@ class Exchange:
             message = await self._receive()
         finally:
             self._is_reading = False
+        if self.is_socket and self.given_up:
+            # Of a client that takes no close frame, too, nothing more is heard.
+            return {"type": "websocket.disconnect", "code": ACCESS_ENDED_CODE}
         self._has_body = bool(message.get("more_body", False))
         return message
 
@@ -140,6 +149,21 @@ class Exchange:
         start = self._start({"type": f"{prefix}.response.start", "status": status, "headers": framed})
         await self._send(start)
         await self._send({"type": f"{prefix}.response.body", "body": body})
+
+    async def end_socket(self, error: ServiceError) -> None:
+        """Closes a socket with the problem's code as its reason; one not yet accepted is refused with it.
+
+        The service then hears that its client is gone, and what it still says is dropped.
+        """
+        if self.given_up:
+            return
+        self.given_up = True
+        if not self.started:
+            await self._answer_problem(error)
+            return
+        code = ACCESS_ENDED_CODE if error.kind is Kind.UNAUTHENTICATED else COME_AGAIN_CODE
+        with suppress(ClientDisconnected):
+            await self._send({"type": "websocket.close", "code": code, "reason": error.code})
 
     def give_up_after(self, seconds: float) -> None:
         """Answers 504 unless an answer has begun ``seconds`` after the request was read.

@@ -14,11 +14,12 @@ from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
 from turnosya.runtime.metrics import http_seconds
 from turnosya.runtime.problems import InternalError
 from turnosya.runtime.telemetry import begin_trace, tracing
-from turnosya.services.gateway import budgets, hygiene, paths, rules
+from turnosya.services.gateway import budgets, forward_auth, hygiene, paths, rules
 from turnosya.services.gateway.access import AccessList
 from turnosya.services.gateway.budgets import Asked
 from turnosya.services.gateway.doorway import Doorway
 from turnosya.services.gateway.exchange import Exchange
+from turnosya.services.gateway.hygiene import Origin
 from turnosya.services.gateway.limits import Limits
 from turnosya.services.gateway.own_pages import OwnPages
 from turnosya.services.gateway.problems import BAD_TOKEN
@@ -69,13 +70,14 @@ class FrontDoor:
 
     async def _serve(self, scope: Scope, exchange: Exchange, traceparent: str) -> None:
         client: tuple[str, int] | None = scope["client"]
+        peer = client[0] if client else ""
         proxies = self.doorway.limits.proxies
-        origin = hygiene.origin_of(
-            exchange.headers, peer=client[0] if client else "", scheme=scope["scheme"], proxies=proxies
-        )
-        service = self.table.find(scope["raw_path"])
+        origin = hygiene.origin_of(exchange.headers, peer=peer, scheme=scope["scheme"], proxies=proxies)
         if scope["raw_path"] in paths.HEALTH and not exchange.is_socket:
             await self.own_pages.answer(scope, exchange)
+            return
+        if forward_auth.is_asked(scope["raw_path"]) and rules.is_among(peer, proxies):
+            await self._answer_proxy(scope, exchange, origin)
             return
         if exchange.is_socket and not paths.takes_sockets(scope["raw_path"]):
             raise NotFound
@@ -84,21 +86,58 @@ class FrontDoor:
         asked = Asked("GET" if exchange.is_socket else scope["method"], scope["path"], origin.address)
         if asked.method == "OPTIONS" and await self._answered_preflight(exchange):
             return
-        fields = hygiene.without_hop_fields(exchange.headers)
-        if asked.ignores_token:
-            fields = [field for field in fields if field[0] != b"authorization"]
-        await self._admit(asked, fields, exchange)
+        fields = _fields_for(asked, exchange)
+        caller = await self._admit(asked, fields, exchange)
+        service = self.table.find(scope["raw_path"])
         if service == paths.OWN:
             await self.own_pages.answer(scope, exchange)
             return
         if service is None:
             raise NotFound
-        own = hygiene.own_fields(
-            origin, service=service, request_id=exchange.request_id, timeout_s=self.timeout_s
-        )
+        own = self._own_fields(origin, service, exchange)
         headers = [*fields, *own, (b"traceparent", traceparent.encode("ascii"))]
         inner = {**scope, "headers": headers, "client": (origin.address, 0), "scheme": origin.scheme}
-        await self.ways.to(service)(inner, exchange)
+        await self._hand_over(service, inner, exchange, caller)
+
+    async def _hand_over(self, service: str, scope: Scope, exchange: Exchange, caller: Caller | None) -> None:
+        if caller is None or not exchange.is_socket:
+            await self.ways.to(service)(scope, exchange)
+            return
+        held = self.access.sockets.enter(caller, exchange)
+        try:
+            # Once more, for while the request was counted its access may have ended.
+            refusal = self.access.refusal_of(caller)
+            if refusal is not None:
+                raise refusal
+            await self.ways.to(service)(scope, exchange)
+        finally:
+            self.access.sockets.leave(held)
+
+    def _own_fields(self, origin: Origin, service: str, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+        return hygiene.own_fields(
+            origin, service=service, request_id=exchange.request_id, timeout_s=self.timeout_s
+        )
+
+    async def _answer_proxy(self, scope: Scope, exchange: Exchange, origin: Origin) -> None:
+        """Says whether what a proxy was asked may go on to its service, and with which fields."""
+        target_bytes = self.doorway.limits.target_bytes
+        question = forward_auth.question_of(scope, exchange.headers, target_bytes=target_bytes)
+        # Whether a socket or polling is wanted is not said here: no page of strangers gets either.
+        may_open_socket = self.doorway.outwards.may_open_socket(exchange.headers, origin)
+        if paths.takes_sockets(question.raw_path) and not may_open_socket:
+            raise Forbidden
+        asked = Asked(question.method, question.path, origin.address)
+        caller = await self._admit(asked, _fields_for(asked, exchange), exchange)
+        service = self.table.find(question.raw_path)
+        if service is None:
+            raise NotFound
+        exchange.extra.extend(forward_auth.who_fields(caller))
+        exchange.extra.extend(
+            field
+            for field in self._own_fields(origin, service, exchange)
+            if field[0] != b"x-request-id"  # every answer has it
+        )
+        await exchange.answer(HTTPStatus.OK, [])
 
     async def _answered_preflight(self, exchange: Exchange) -> bool:
         fields = self.doorway.outwards.preflight(exchange.headers)
@@ -110,7 +149,7 @@ class FrontDoor:
 
     # --- who asks, and may they
 
-    async def _admit(self, asked: Asked, fields: Headers, exchange: Exchange) -> None:
+    async def _admit(self, asked: Asked, fields: Headers, exchange: Exchange) -> Caller | None:
         try:
             caller = await self._caller(fields)
         except BAD_TOKEN:
@@ -118,6 +157,7 @@ class FrontDoor:
             await self._charge(asked, None, exchange)
             raise
         await self._charge(asked, caller, exchange)
+        return caller
 
     async def _caller(self, fields: Headers) -> Caller | None:
         authorization = rules.value_of(fields, b"authorization")
@@ -153,3 +193,11 @@ class FrontDoor:
             log.exception("access_ended_unreadable")
             return
         self.access.change(change)
+
+
+def _fields_for(asked: Asked, exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    """The caller's fields that a service may see."""
+    fields = hygiene.without_hop_fields(exchange.headers)
+    if asked.ignores_token:
+        return [field for field in fields if field[0] != b"authorization"]
+    return fields
