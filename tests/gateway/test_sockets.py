@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection
 
 from tests.gateway.door import serving
 from tests.gateway.world import Person, World, a_gateway
+from tests.stage import until
 from turnosya.contracts.auth import Access, AccessChanged
 from turnosya.runtime.identity import ACCESS_TOKEN_S
 
@@ -184,6 +185,7 @@ async def test_a_silence_longer_than_a_token_lives_ends_every_socket(town: Town)
 
 
 async def _until_empty(town: Town) -> None:
-    async with asyncio.timeout(5):
-        while len(town.world.access.sockets):  # noqa: ASYNC110 - it says so nowhere
-            await asyncio.sleep(0.005)
+    async def held() -> int:
+        return len(town.world.access.sockets)
+
+    await until(held, lambda count: count == 0)
