@@ -20,7 +20,7 @@ from turnosya.runtime.messages import Unavailable
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy.engine import CursorResult
+    from sqlalchemy.engine import CursorResult, Row
 
     from turnosya.runtime.bus import Bus
     from turnosya.runtime.messages import Event
@@ -32,6 +32,12 @@ _INSERT_OUTBOX = text(
     " VALUES (:id, :wire_name, :aggregate, :body, CAST(:headers AS jsonb))"
 )
 
+
+UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
+"""A condition that always holds: the commit of the statement it stands in does not wait for the disk.
+
+For what is done again when a crash of the server takes it back.
+"""
 
 # 08: connection; 53300: too many connections; 57P0: shut down or starting. And what took too long, with
 # nothing done: 40P01 deadlock, 55P03 lock_timeout, 57014 statement_timeout.
@@ -121,7 +127,7 @@ class Database:
             },
         )
 
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
         """Returns every connection to the server."""
@@ -155,8 +161,16 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
         """Reads only, one snapshot and one round trip a statement; nothing is marked or told."""
-        async with _unavailable_when_away(), self._reading.connect() as connection:
+        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
             yield Transaction(connection, self._bus)
+
+    async def write(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> Sequence[Row[Any]]:
+        """One statement that is a transaction of its own, in one round trip; nothing is marked or told."""
+        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
+            result = await connection.execute(statement, parameters)
+            return result.all() if result.returns_rows else ()
 
     async def ready(self) -> bool:
         """Whether the server answers now."""

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from turnosya.runtime import metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
-from turnosya.runtime.database import Database, Delivery, LostLease, current_delivery
+from turnosya.runtime.database import UNHURRIED, Database, Delivery, LostLease, current_delivery
 from turnosya.runtime.messages import Event, Unavailable
 from turnosya.runtime.settings import MessagingSettings
 from turnosya.runtime.telemetry import begin_trace, tracing
@@ -32,8 +32,9 @@ _STORE = text(
 
 # A row may run when no earlier one of its aggregate is waiting for the same hearer. A row that another
 # copy claims at this moment is still `waiting` in our snapshot, so that its successors stay behind it.
+# A lost claim is claimed again.
 _CLAIM = text(
-    """
+    f"""
     UPDATE inbox SET lease = :lease, leased_until = now() + :lease_for, attempts = attempts + 1
     WHERE (event_id, hearer) IN (
         SELECT i.event_id, i.hearer FROM inbox i
@@ -43,10 +44,10 @@ _CLAIM = text(
               SELECT 1 FROM inbox e WHERE e.state = 'waiting' AND e.hearer = i.hearer
                 AND e.aggregate = i.aggregate AND e.sequence < i.sequence))
         ORDER BY i.due_at LIMIT :room FOR UPDATE OF i SKIP LOCKED)
-      AND state = 'waiting' AND (leased_until IS NULL OR leased_until < now())
+      AND state = 'waiting' AND (leased_until IS NULL OR leased_until < now()) AND {UNHURRIED}
     RETURNING event_id, hearer, wire_name, body, attempts, request_id, traceparent,
               extract(epoch FROM now() - received_at) AS age_s
-    """
+    """  # noqa: S608 - a constant
 )
 _DONE = text(
     "UPDATE inbox SET state = 'done', done_at = now(), lease = NULL"
@@ -107,53 +108,46 @@ class Inbox:
             if hearer.event.wire_name == envelope.wire_name
         ]
         if rows:
-            async with self._db.transaction() as tx:
-                await tx.execute(_STORE, rows)
+            await self._db.write(_STORE, rows)
             self._wake.set()
 
     async def run(self) -> None:
         """Handles what is due, until it is told to finish."""
         while not self._stopping:
             self._wake.clear()
-            claimed = 0
             try:
                 room = self._settings.inbox_workers - len(self._running)
-                claimed = await self._claim(room) if room > 0 and self._hearers else 0
+                if room > 0 and self._hearers:
+                    await self._claim(room)
             except Unavailable:
                 log.warning("inbox_waits_for_database", service=self._name)
             except Exception:
                 log.exception("inbox_failed", service=self._name)
-            if not claimed:
-                try:
-                    # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
-                    async with asyncio.timeout(self._settings.poll_s):
-                        await self._wake.wait()
-                except TimeoutError:
-                    continue
+            # All there was room for is claimed: what is stored, falls due or ends from here on wakes us.
+            try:
+                # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                async with asyncio.timeout(self._settings.poll_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
-    async def _claim(self, room: int) -> int:
+    async def _claim(self, room: int) -> None:
         lease = uuid4()
-        async with self._db.transaction() as tx:
-            # A lost claim is claimed again; it need not reach the disk before we begin.
-            await tx.execute(text("SET LOCAL synchronous_commit = off"))
-            rows = (
-                await tx.execute(
-                    _CLAIM,
-                    {
-                        "lease": lease,
-                        "lease_for": timedelta(seconds=self._settings.lease_s),
-                        "hearers": self._names,
-                        "room": room,
-                    },
-                )
-            ).all()
+        rows = await self._db.write(
+            _CLAIM,
+            {
+                "lease": lease,
+                "lease_for": timedelta(seconds=self._settings.lease_s),
+                "hearers": self._names,
+                "room": room,
+            },
+        )
         for row in rows if not self._stopping else ():
             task = asyncio.get_running_loop().create_task(
                 self._handle(row, lease), context=contextvars.Context()
             )
             self._running.add(task)
             task.add_done_callback(self._ended)
-        return len(rows)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
@@ -206,8 +200,7 @@ class Inbox:
 
     async def _write(self, statement: Any, values: dict[str, Any]) -> None:  # noqa: ANN401 - a text() of this file
         try:
-            async with self._db.transaction() as tx:
-                await tx.execute(statement, values)
+            await self._db.write(statement, values)
         except Unavailable:
             # The lease runs out and the event is handled again.
             log.warning("inbox_outcome_lost", service=self._name, event_id=str(values["event_id"]))

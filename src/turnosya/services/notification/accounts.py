@@ -66,5 +66,5 @@ async def _tell(
         data=data,
     )
     async with notification.db.transaction() as tx:
-        await store.add(tx, new)
+        await store.add(tx, [new])
     notification.wake(NEWS)

@@ -45,9 +45,7 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
     sides = rules.told_of(event.appointment, people)
     news = [_delivery(event, reader, contact, client_name) for reader, contact in sides]
     async with notification.db.transaction() as tx:
-        for new in news:
-            if new is not None:
-                await store.add(tx, new)
+        await store.add(tx, [new for new in news if new is not None])
     notification.wake(NEWS)
 
 

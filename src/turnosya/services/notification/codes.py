@@ -56,7 +56,7 @@ async def send(notification: Notification, event: CodeRequested) -> None:
         expires_at=event.expires_at,
     )
     async with notification.db.transaction() as tx:
-        await store.add(tx, new)
+        await store.add(tx, [new])
     notification.wake(CODES)
 
 

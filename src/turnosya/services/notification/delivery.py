@@ -19,7 +19,6 @@ from turnosya.services.notification.context import CODES, NEWS
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Notification
 
 log = structlog.get_logger()
@@ -69,7 +68,7 @@ async def _run(notification: Notification, lane: str) -> None:
             log.warning("deliveries_wait_for_database", lane=lane)
         except Exception:
             log.exception("deliveries_failed", lane=lane)
-        if ended == 0:
+        if ended < _BATCH:
             try:
                 # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
                 async with asyncio.timeout(notification.settings.notification_poll_s):
@@ -85,23 +84,21 @@ async def send_waiting(notification: Notification, lane: str) -> int:
     """
     async with notification.db.transaction() as tx:
         waiting = await store.take_waiting(tx, lane, limit=_BATCH)
-        for delivery in waiting:
-            await _end(notification, tx, delivery)
-    return len(waiting)
+        ends = [_ended(notification, delivery) for delivery in waiting]
+        await store.end(tx, ends, sent_at=notification.clock.now())
+    return len(ends)
 
 
-async def _end(notification: Notification, tx: Transaction, delivery: store.Delivery) -> None:
+def _ended(notification: Notification, delivery: store.Delivery) -> store.Ended:
     now = real_now()
     if rules.has_expired(delivery.expires_at, real_now=now):
-        await store.end(tx, delivery.id, state="suppressed", reason="expired")
-        return
+        return store.Ended(delivery, "suppressed", "expired")
     if not notification.shows:
         # Providers are not connected yet: what was not sent is not called sent.
         log.error(
             "delivery_failed", delivery_id=str(delivery.id), channel=delivery.channel, why="no_provider"
         )
-        await store.end(tx, delivery.id, state="failed", reason="no_provider")
-        return
+        return store.Ended(delivery, "failed", "no_provider")
     try:
         secrets = _opened(notification, delivery, now)
         letter = wording.write(
@@ -113,11 +110,9 @@ async def _end(notification: Notification, tx: Transaction, delivery: store.Deli
         )
     except (TemplateError, LookupError, ValueError):
         log.exception("delivery_failed", delivery_id=str(delivery.id), template=delivery.template)
-        await store.end(tx, delivery.id, state="failed", reason="not_written")
-        return
+        return store.Ended(delivery, "failed", "not_written")
     data = {**delivery.data, **({"code": secrets["code"]} if secrets else {})}
-    await store.show(tx, delivery, letter, data=data, sent_at=notification.clock.now())
-    await store.end(tx, delivery.id, state="sent")
+    return store.Ended(delivery, "sent", shown=store.Shown(letter, data))
 
 
 def _opened(notification: Notification, delivery: store.Delivery, now: datetime) -> dict[str, Any]:

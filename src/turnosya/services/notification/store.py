@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Select, delete, func, insert, or_, select, update
+from sqlalchemy import CursorResult, Integer, Select, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from turnosya.runtime.database import Transaction
@@ -56,6 +56,24 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """How development shows a delivery."""
+
+    letter: Letter
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What became of a delivery."""
+
+    delivery: Delivery
+    state: Literal["sent", "failed", "suppressed"]
+    reason: str | None = None
+    shown: Shown | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ShownMessage:
     """What development shows instead of sending it."""
 
@@ -69,75 +87,92 @@ class ShownMessage:
     sent_at: datetime
 
 
-async def add(tx: Transaction, new: NewDelivery) -> None:
-    """Queues a delivery; one of the same occasion, person, channel and template changes nothing."""
+# Statements of the way from an event to a person are made once: making them anew for each message was a
+# seventh of what a booking costs (profile of 2026-11).
+_ADD = upsert(deliveries).on_conflict_do_nothing(constraint="one_delivery_each")
+
+
+async def add(tx: Transaction, news: Sequence[NewDelivery]) -> None:
+    """Queues deliveries; one of the same occasion, person, channel and template changes nothing."""
+    if news:
+        await tx.execute(_ADD, [_values(new) for new in news])
+
+
+def _values(new: NewDelivery) -> dict[str, Any]:
     contact = new.contact
-    await tx.execute(
-        upsert(deliveries)
-        .values(
-            id=new_id(),
-            occasion=new.occasion,
-            person=contact.key,
-            channel=new.channel,
-            template=new.template,
-            reader=new.reader,
-            locale=contact.locale,
-            address=new.address,
-            user_id=contact.user_id,
-            phone=contact.phone,
-            email=contact.email.lower() if contact.email else None,
-            facts=dict(new.facts),
-            data=dict(new.data),
-            sealed=new.sealed,
-            lane=new.lane,
-            expires_at=new.expires_at,
-        )
-        .on_conflict_do_nothing(constraint="one_delivery_each")
-    )
+    return {
+        "id": new_id(),
+        "occasion": new.occasion,
+        "person": contact.key,
+        "channel": new.channel,
+        "template": new.template,
+        "reader": new.reader,
+        "locale": contact.locale,
+        "address": new.address,
+        "user_id": contact.user_id,
+        "phone": contact.phone,
+        "email": contact.email.lower() if contact.email else None,
+        "facts": dict(new.facts),
+        "data": dict(new.data),
+        "sealed": new.sealed,
+        "lane": new.lane,
+        "expires_at": new.expires_at,
+    }
+
+
+_TAKE_WAITING = (
+    select(*(deliveries.c[name] for name in Delivery.__dataclass_fields__))
+    .where(deliveries.c.lane == bindparam("lane"), deliveries.c.state == "queued")
+    .order_by(deliveries.c.number)
+    .limit(bindparam("limit", type_=Integer))
+    .with_for_update(skip_locked=True)
+)
 
 
 async def take_waiting(tx: Transaction, lane: str, *, limit: int) -> list[Delivery]:
     """The oldest queued deliveries of a lane, locked; those that another copy is sending are passed over."""
-    columns = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
-    rows = await tx.execute(
-        select(*columns)
-        .where(deliveries.c.lane == lane, deliveries.c.state == "queued")
-        .order_by(deliveries.c.number)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
+    rows = await tx.execute(_TAKE_WAITING, {"lane": lane, "limit": limit})
     return [Delivery(**row) for row in rows.mappings()]
 
 
-async def end(tx: Transaction, delivery_id: UUID, *, state: str, reason: str | None = None) -> None:
-    """Writes what became of a delivery; its code is forgotten."""
-    await tx.execute(
-        update(deliveries)
-        .where(deliveries.c.id == delivery_id)
-        .values(state=state, reason=reason, sealed=None, ended_at=func.clock_timestamp())
+_END = (
+    update(deliveries)
+    .where(deliveries.c.id == bindparam("ended_id"))
+    .values(
+        state=bindparam("state"), reason=bindparam("reason"), sealed=None, ended_at=func.clock_timestamp()
     )
+)
+_SHOW = insert(messages)
 
 
-async def show(
-    tx: Transaction, delivery: Delivery, letter: Letter, *, data: Mapping[str, Any], sent_at: datetime
-) -> None:
-    """Keeps a message for the development page; it counts as sent by the same transaction."""
-    await tx.execute(
-        insert(messages).values(
-            id=delivery.id,
-            number=delivery.number,
-            channel=delivery.channel,
-            address=delivery.address,
-            template=delivery.template,
-            subject=letter.subject,
-            body=letter.body,
-            data=dict(data),
-            user_id=delivery.user_id,
-            phone=delivery.phone,
-            email=delivery.email,
-            sent_at=sent_at,
-        )
-    )
+async def end(tx: Transaction, ends: Sequence[Ended], *, sent_at: datetime) -> None:
+    """Writes what became of deliveries; their codes are forgotten.
+
+    What was shown is kept for the development page: it counts as sent by the same transaction.
+    """
+    shown = [_message(one.delivery, one.shown, sent_at) for one in ends if one.shown is not None]
+    if shown:
+        await tx.execute(_SHOW, shown)
+    if ends:
+        found = [{"ended_id": one.delivery.id, "state": one.state, "reason": one.reason} for one in ends]
+        await tx.execute(_END, found)
+
+
+def _message(delivery: Delivery, shown: Shown, sent_at: datetime) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "number": delivery.number,
+        "channel": delivery.channel,
+        "address": delivery.address,
+        "template": delivery.template,
+        "subject": shown.letter.subject,
+        "body": shown.letter.body,
+        "data": dict(shown.data),
+        "user_id": delivery.user_id,
+        "phone": delivery.phone,
+        "email": delivery.email,
+        "sent_at": sent_at,
+    }
 
 
 async def shown(tx: Transaction, *, limit: int) -> list[ShownMessage]:
