@@ -11,7 +11,7 @@ from uuid import UUID
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Event, Invalid, NotFound, invalid
+from turnosya.runtime.messages import Event, invalid
 from turnosya.services.turnos import copies, rules, telling
 from turnosya.services.turnos.availability import (
     CONFLICTS,
@@ -23,7 +23,7 @@ from turnosya.services.turnos.availability import (
     judge,
     limits_for_owners,
 )
-from turnosya.services.turnos.fresh import Stale, until_fresh
+from turnosya.services.turnos.fresh import Stale, unless_kept, until_fresh
 from turnosya.services.turnos.lapsing import clear_lapsed
 from turnosya.services.turnos.refusals import HoldExpired, TooManyHolds, refused
 from turnosya.services.turnos.resources import appointment_resource, hold_resource
@@ -111,15 +111,7 @@ async def book(turnos: Turnos, order: Order, once: Once) -> Kept:
     Invalid for a service or member that is not of it.
     """
     async with once.queued():
-        try:
-            return await _book(turnos, order, once)
-        except (Invalid, NotFound):
-            # What was booked may be gone since; the first answer is not.
-            async with turnos.db.transaction() as tx:
-                kept = await once.kept(tx)
-            if kept is None:
-                raise
-            return kept
+        return await unless_kept(turnos.db, once, lambda: _book(turnos, order, once))
 
 
 async def _book(turnos: Turnos, order: Order, once: Once) -> Kept:
@@ -139,11 +131,8 @@ async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
     if order.staff_id is not None:
         shop.member(order.staff_id)
     attempt = Attempt(order, shop, shop.sought(order.service_ids), now)
-    keys = {seats.staff_key(staff_id) for staff_id in attempt.staff_ids}
-    if order.client.user_id is not None:
-        keys.add(seats.client_key(order.business_id, order.client.user_id))
     async with turnos.db.transaction() as tx:
-        await seats.lock(tx, keys, once=once)
+        await seats.lock(tx, keys_of(attempt), once=once)
         look = await seats.look(
             tx,
             once=once,
@@ -158,11 +147,20 @@ async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
         if look.kept is not None:
             return look.kept
         await clear_lapsed(tx, shop, look.seats, now=now)
-        return await _write(turnos, tx, attempt, once=once, decision=_decide(turnos, attempt, look))
+        return await _write(turnos, tx, attempt, once=once, decision=decide(turnos, attempt, look))
+
+
+def keys_of(attempt: Attempt) -> set[int]:
+    """The locks on everybody whose time the turno could take: members and client."""
+    order = attempt.order
+    keys = {seats.staff_key(staff_id) for staff_id in attempt.staff_ids}
+    if order.client.user_id is not None:
+        keys.add(seats.client_key(order.business_id, order.client.user_id))
+    return keys
 
 
 @dataclass(frozen=True, slots=True)
-class _Decision:
+class Decision:
     """Where the turno goes and the holds that it replaces."""
 
     place: Place
@@ -170,7 +168,8 @@ class _Decision:
     overbooked: bool = False
 
 
-def _decide(turnos: Turnos, attempt: Attempt, look: Look) -> _Decision:
+def decide(turnos: Turnos, attempt: Attempt, look: Look) -> Decision:
+    """Where the turno goes; raises SlotUnavailable, SlotTaken, HoldExpired, TooManyHolds."""
     order = attempt.order
     live = [seat for seat in look.seats if not seat.has_lapsed(attempt.now)]
     if order.is_hold:
@@ -180,11 +179,11 @@ def _decide(turnos: Turnos, attempt: Attempt, look: Look) -> _Decision:
     others = [seat for seat in live if seat.id not in used]
     found = _judge(attempt, others, holds)
     if isinstance(found, Place):
-        return _Decision(found, holds)
+        return Decision(found, holds)
     if found in CONFLICTS and order.overbook:
         forced = _judge(attempt, [], ())
         if isinstance(forced, Place):
-            return _Decision(forced, holds, overbooked=True)
+            return Decision(forced, holds, overbooked=True)
     raise refused(found)
 
 
@@ -250,10 +249,10 @@ def _refuse_too_many(turnos: Turnos, attempt: Attempt, live: Sequence[Seat]) -> 
 
 
 async def _write(
-    turnos: Turnos, tx: Transaction, attempt: Attempt, *, once: Once, decision: _Decision
+    turnos: Turnos, tx: Transaction, attempt: Attempt, *, once: Once, decision: Decision
 ) -> Kept:
     order, shop = attempt.order, attempt.shop
-    turno = _turno(turnos, attempt, decision)
+    turno = turno_of(turnos, attempt, decision)
     zone = shop.calendar.zone
     events: list[Event] = []
     if order.is_hold:
@@ -274,7 +273,8 @@ async def _write(
     return Kept(201, answer)
 
 
-def _turno(turnos: Turnos, attempt: Attempt, decision: _Decision) -> Turno:
+def turno_of(turnos: Turnos, attempt: Attempt, decision: Decision) -> Turno:
+    """The new turno, with all that it was sold for (R10)."""
     order, sought, shop, now = attempt.order, attempt.sought, attempt.shop, attempt.now
     services = [shop.service(service_id) for service_id in order.service_ids]
     prices = [service.price for service in services if service.price is not None]

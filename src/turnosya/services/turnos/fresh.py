@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.database import Database
+from turnosya.runtime.idempotency import Kept, Once
+from turnosya.runtime.messages import Invalid, NotFound, Unavailable
 
 T = TypeVar("T")
 
@@ -25,3 +27,15 @@ async def until_fresh(attempt: Callable[[], Awaitable[T]]) -> T:
         except Stale:
             continue
     raise Unavailable
+
+
+async def unless_kept(db: Database, once: Once, attempt: Callable[[], Awaitable[Kept]]) -> Kept:
+    """The outcome of ``attempt``; where what it needs is gone by now, the first answer of its key again."""
+    try:
+        return await attempt()
+    except (Invalid, NotFound):
+        async with db.transaction() as tx:
+            kept = await once.kept(tx)
+        if kept is None:
+            raise
+        return kept

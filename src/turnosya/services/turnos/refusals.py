@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from turnosya.runtime.messages import Kind, Say, ServiceError
+from turnosya.runtime.messages import Kind, Message, Say, ServiceError
 from turnosya.services.turnos.availability import CONFLICTS, Reason
 
 
@@ -30,6 +30,27 @@ class SlotTaken(ServiceError):
         "Esse horário já está ocupado. Escolha outro.",
     )
     reason: str
+
+
+class RefusedStart(Message):
+    """One start of a series that cannot be had, and why (rule R15)."""
+
+    starts_at: datetime
+    reason: str
+
+
+class SeriesRefused(ServiceError):
+    """Not every turno of a series can be had, and nothing of it is booked; ``reason`` is the first's."""
+
+    kind = Kind.CONFLICT
+    code = "slot_taken"
+    says = Say(
+        "No todos los horarios de la serie están disponibles.",
+        "Not all times of the series are available.",
+        "Nem todos os horários da série estão disponíveis.",
+    )
+    reason: str
+    refused: list[RefusedStart]
 
 
 class HoldExpired(ServiceError):

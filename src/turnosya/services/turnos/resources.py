@@ -1,5 +1,6 @@
 """What the API shows: turnos, holds, schedules, overrides; instants with the business's offset (R12)."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from turnosya.contracts.business import Price
 from turnosya.runtime.fields import CalendarDate, Resource
+from turnosya.services.turnos.refusals import RefusedStart
 from turnosya.services.turnos.shops import OverrideEntry, Schedule
 from turnosya.services.turnos.telling import price_of
 from turnosya.services.turnos.turno import Turno
@@ -52,7 +54,17 @@ class AppointmentResource(Resource):
     overbook: bool
     expires_at: datetime | None
     created_at: datetime
+    series_id: UUID | None
+    shifted_by_dst: bool
     history: list[HistoryItem]
+
+
+class SeriesResource(Resource):
+    """What was booked of a series, and the starts that were not to be had."""
+
+    series_id: UUID
+    items: list[AppointmentResource]
+    refused: list[RefusedStart]
 
 
 class HoldResource(Resource):
@@ -143,8 +155,21 @@ def appointment_resource(turno: Turno, zone: ZoneInfo) -> dict[str, Any]:
         overbook=turno.overbooked,
         expires_at=turno.expires_at.astimezone(zone) if turno.expires_at else None,
         created_at=turno.created_at.astimezone(zone),
+        series_id=turno.series_id,
+        shifted_by_dst=turno.shifted_by_dst,
         history=[_history_item(line, zone) for line in turno.history],
     ).model_dump(mode="json")
+
+
+def series_resource(
+    series_id: UUID, turnos: Sequence[Turno], refused: Sequence[RefusedStart], zone: ZoneInfo
+) -> dict[str, Any]:
+    """What became of a series, as JSON values."""
+    return {
+        "series_id": str(series_id),
+        "items": [appointment_resource(turno, zone) for turno in turnos],
+        "refused": [one.model_dump(mode="json") for one in refused],
+    }
 
 
 def hold_resource(turno: Turno, zone: ZoneInfo) -> dict[str, Any]:

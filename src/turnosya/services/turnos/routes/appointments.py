@@ -9,16 +9,22 @@ from pydantic import AfterValidator, Field, model_validator
 
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime import phones
-from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant
+from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Forbidden, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
-from turnosya.services.turnos import actions, agenda, booking, copies, holds, moving, zones
+from turnosya.services.turnos import actions, agenda, booking, copies, holds, moving, series, zones
 from turnosya.services.turnos.actions import Action, Deed
 from turnosya.services.turnos.booking import Client, Order
 from turnosya.services.turnos.moving import Move
-from turnosya.services.turnos.resources import AppointmentResource, HoldResource, appointment_resource
+from turnosya.services.turnos.resources import (
+    AppointmentResource,
+    HoldResource,
+    SeriesResource,
+    appointment_resource,
+)
 from turnosya.services.turnos.routes.here import Here, Note, ReasonText
+from turnosya.services.turnos.series import Repeat
 from turnosya.services.turnos.store.turnos import Wanted
 from turnosya.services.turnos.turno import Status
 
@@ -35,8 +41,16 @@ class HoldBody(Closed):
     staff_id: UUID | None = None
 
 
+class RepeatBody(Closed):
+    """The same wall time again: how often, and how many turnos in all."""
+
+    every_weeks: Annotated[Integer, Field(ge=1, le=52)]
+    count: Annotated[Integer, Field(ge=1, le=104)]
+    allow_partial: Flag = False
+
+
 class BookingBody(Closed):
-    """What a client wants: one service, or several in a row."""
+    """What a client wants: one service, or several in a row; once, or every so many weeks."""
 
     business_id: UUID
     service_id: UUID | None = None
@@ -45,6 +59,7 @@ class BookingBody(Closed):
     staff_id: UUID | None = None
     note: Note | None = None
     hold_id: UUID | None = None
+    repeat: RepeatBody | None = None
 
     @model_validator(mode="after")
     def _names_services_once(self) -> Self:
@@ -121,9 +136,9 @@ async def release(here: Here, hold_id: UUID, caller: SignedIn) -> None:
     await holds.release(here, caller.user_id, hold_id)
 
 
-@routes.post("/appointments", status_code=201, response_model=AppointmentResource)
+@routes.post("/appointments", status_code=201, response_model=AppointmentResource | SeriesResource)
 async def book(here: Here, body: BookingBody, caller: SignedIn, once: OnceOnly) -> Response:
-    """Books a time for oneself."""
+    """Books a time for oneself, or the same time again and again."""
     order = Order(
         business_id=body.business_id,
         service_ids=body.services,
@@ -134,6 +149,9 @@ async def book(here: Here, body: BookingBody, caller: SignedIn, once: OnceOnly) 
         note=body.note,
         hold_id=body.hold_id,
     )
+    if body.repeat is not None:
+        repeat = Repeat(**body.repeat.model_dump())
+        return kept_response(await series.book(here, order, repeat, once))
     return kept_response(await booking.book(here, order, once))
 
 

@@ -55,10 +55,14 @@ async def add(tx: Transaction, turno: Turno) -> None:
     await tx.execute(insert(appointments).values(**row_values(turno)))
 
 
-async def add_many(tx: Transaction, turnos: Sequence[Turno]) -> None:
-    """Stores turnos as they are, in one round trip or few."""
-    if turnos:
-        await tx.execute(insert(appointments), [row_values(turno) for turno in turnos])
+async def add_many(tx: Transaction, turnos: Sequence[Turno]) -> Reason | None:
+    """Stores turnos as they are, in one round trip or few; answers why not, if a constraint refuses one."""
+    try:
+        if turnos:
+            await tx.execute(insert(appointments), [row_values(turno) for turno in turnos])
+    except IntegrityError as error:
+        return conflict_of(error)
+    return None
 
 
 async def save(tx: Transaction, turno: Turno) -> Reason | None:
