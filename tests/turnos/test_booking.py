@@ -29,6 +29,8 @@ async def test_a_client_books_and_sees_every_field(town: Town) -> None:
         "overbook": False,
         "expires_at": None,
         "created_at": at,
+        "series_id": None,
+        "shifted_by_dst": False,
         "history": [{"at": at, "actor_id": str(client.id), "what": "booked", "reason": None}],
     }
     assert await town.read(turno, client) == turno == await town.read(turno, shop.owner)

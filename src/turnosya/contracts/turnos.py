@@ -90,6 +90,19 @@ class ExpirePending(Rpc[Nothing]):
     appointment_id: UUID
 
 
+class CompleteOver(Rpc[Nothing]):
+    """What was confirmed and ended an hour ago is completed, unless the business said otherwise."""
+
+
+class FollowZoneRules(Rpc[Nothing]):
+    """Turnos of the businesses after this one keep their wall time where the rules of a zone have changed.
+
+    Looks at some businesses and asks for the rest; a second time nothing changes.
+    """
+
+    after: UUID | None = None
+
+
 class AppointmentBooked(Event):
     """A turno is confirmed from the start."""
 
@@ -154,6 +167,17 @@ class AppointmentCompleted(Event):
 
     appointment: Appointment
     actor_id: UUID
+    """Who said so; the owner, when it was ``by_itself``."""
+    by_itself: bool = False
+    """An hour after the end, and nobody has said anything else."""
+
+
+class AppointmentAnchored(Event):
+    """The rules of a zone have changed, and the same wall time is another instant. No news for anybody."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
 
 
 class AppointmentMissed(Event):

@@ -43,6 +43,9 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
     people = await _sides(notification, event.appointment)
     client_name = rules.name_of_client(event.appointment, people)
     sides = rules.told_of(event.appointment, people)
+    if isinstance(event, AppointmentCompleted) and event.by_itself:
+        # The business did nothing, and has nothing to learn from it.
+        sides = [side for side in sides if side[0] == "client"]
     news = [_delivery(event, reader, contact, client_name) for reader, contact in sides]
     async with notification.db.transaction() as tx:
         await store.add(tx, [new for new in news if new is not None])

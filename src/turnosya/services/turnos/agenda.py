@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from uuid import UUID
 from turnosya.contracts.turnos import GetVisits, Visits
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.messages import NotFound
-from turnosya.services.turnos import copies, lapsing, rules
+from turnosya.services.turnos import completing, copies, lapsing, rules
 from turnosya.services.turnos.fresh import Stale
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import turnos as turno_store
@@ -42,10 +43,20 @@ async def seen_by(turnos: Turnos, user_id: UUID, turno_id: UUID) -> Seen:
     by_business = shop.is_run_by(user_id)
     if not by_business and turno.client_id != user_id:
         raise NotFound
-    if not rules.has_lapsed(turno, turnos.clock.now()):
+    if not await _time_has_ended(turnos, [turno]):
         return Seen(turno, shop, by_business)
-    await lapsing.expire(turnos, turno_id)
     return await seen_by(turnos, user_id, turno_id)
+
+
+async def _time_has_ended(turnos: Turnos, found: Sequence[Turno]) -> bool:
+    """Lets lapse and completes what nobody has done so to yet; whether there was any of it."""
+    now = turnos.clock.now()
+    lapsed = [turno.id for turno in found if rules.has_lapsed(turno, now)]
+    over = [turno for turno in found if rules.is_over(turno, now)]
+    for turno_id in lapsed:
+        await lapsing.expire(turnos, turno_id)
+    await completing.complete(turnos, over)
+    return bool(lapsed or over)
 
 
 async def locked(tx: Transaction, seen: Turno, *, now: datetime) -> Turno:
@@ -63,10 +74,9 @@ async def listed(
 ) -> list[tuple[Turno, str]]:
     """Turnos by start, each with the name of its business's zone."""
     rows = await _listed(turnos, wanted, after=after, limit=limit)
-    lapsed = [turno.id for turno, _ in rows if rules.has_lapsed(turno, turnos.clock.now())]
-    for turno_id in lapsed:
-        await lapsing.expire(turnos, turno_id)
-    return await _listed(turnos, wanted, after=after, limit=limit) if lapsed else rows
+    if await _time_has_ended(turnos, [turno for turno, _ in rows]):
+        return await _listed(turnos, wanted, after=after, limit=limit)
+    return rows
 
 
 async def _listed(
@@ -80,6 +90,9 @@ async def visits(turnos: Turnos, request: GetVisits) -> Visits:
     """How often a client came to a business."""
     async with turnos.db.read() as tx:
         completed = await turno_store.completed(
-            tx, client_id=request.client_id, business_id=request.business_id
+            tx,
+            client_id=request.client_id,
+            business_id=request.business_id,
+            over_before=turnos.clock.now() - rules.COMPLETES_AFTER,
         )
     return Visits(completed=completed)

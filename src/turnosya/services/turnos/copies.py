@@ -90,7 +90,7 @@ async def locked_shop(tx: Transaction, business_id: UUID) -> Shop:
 async def follow(turnos: Turnos, event: BusinessChanged) -> None:
     """Business has changed: what it says now is so."""
     async with turnos.db.transaction() as tx:
-        await seats.lock(tx, _keys(event.business))
+        await seats.lock(tx, keys_of(event.business))
         before = await shops.find(tx, event.business.id)
         await shops.take_over(tx, event.business)
         if before is not None and before.business.version <= event.business.version:
@@ -102,7 +102,7 @@ async def apply(turnos: Turnos, request: ApplyBusiness) -> Nothing:
     business = request.business
     known = await kept_shop(turnos, business.id)
     async with turnos.db.transaction() as tx:
-        await seats.lock(tx, {*_keys(known.business), *_keys(business)})
+        await seats.lock(tx, {*keys_of(known.business), *keys_of(business)})
         shop = await locked_shop(tx, business.id)
         previous = await shops.known_before(tx, business.id)
         is_waiting = previous is not None
@@ -151,7 +151,7 @@ async def take_back(turnos: Turnos) -> None:
 async def _take_back_one(turnos: Turnos, business_id: UUID, version: int) -> None:
     actual = await turnos.bus.call(GetBusiness(business_id=business_id))
     async with turnos.db.transaction() as tx:
-        await seats.lock(tx, _keys(actual))
+        await seats.lock(tx, keys_of(actual))
         shop = await locked_shop(tx, business_id)
         if actual.version >= version:
             await shops.take_over(tx, actual)
@@ -162,7 +162,8 @@ async def _take_back_one(turnos: Turnos, business_id: UUID, version: int) -> Non
         await _follow_zone(turnos, tx, shop, actual)
 
 
-def _keys(business: Business) -> set[int]:
+def keys_of(business: Business) -> set[int]:
+    """The locks under which what a business is, and everybody's time there, stand still."""
     return {seats.business_key(business.id), *(seats.staff_key(member.id) for member in business.staff)}
 
 
@@ -171,7 +172,7 @@ async def _follow_zone(turnos: Turnos, tx: Transaction, before: Shop, after: Bus
     if before.business.timezone == after.timezone:
         return
     zone = zones.zone(after.timezone)
-    future = await turno_store.future_of(tx, after.id, now=turnos.clock.now())
+    future = await turno_store.live_from(tx, after.id, now=turnos.clock.now())
     local = [
         (turno.id, local_date(zone, turno.starts_at), utc_offset_s(zone, turno.starts_at)) for turno in future
     ]

@@ -11,6 +11,7 @@ from turnosya.services.turnos.hours import Calendar
 from turnosya.services.turnos.turno import ACTIVE, Status, Turno
 
 PENDING_FOR = timedelta(hours=24)
+COMPLETES_AFTER = timedelta(hours=1)
 
 
 class Verdict(Enum):
@@ -43,9 +44,14 @@ def may_confirm(turno: Turno) -> Verdict:
 
 
 def may_close(turno: Turno, outcome: Status, *, now: datetime) -> Verdict:
-    """Whether a turno may become completed or no_show: confirmed ones, from their start on."""
+    """Whether a turno may become completed or no_show: confirmed ones, from their start on.
+
+    One that completed itself is still the business's to correct.
+    """
     if turno.status is outcome:
         return Verdict.DONE_ALREADY
+    if turno.completed_itself:
+        return Verdict.DO
     if turno.status is not Status.CONFIRMED:
         return Verdict.NOT_ACTIVE
     return Verdict.DO if now >= turno.starts_at else Verdict.TOO_EARLY
@@ -60,6 +66,11 @@ def has_lapsed(turno: Turno, now: datetime) -> bool:
     """Whether a held or pending one is past its time."""
     waits = turno.status in (Status.HELD, Status.PENDING)
     return waits and turno.expires_at is not None and turno.expires_at <= now
+
+
+def is_over(turno: Turno, now: datetime) -> bool:
+    """Whether a confirmed one completes itself: it ended an hour ago, and nobody has said otherwise."""
+    return turno.status is Status.CONFIRMED and turno.ends_at + COMPLETES_AFTER <= now
 
 
 def stranded_by_hours(turnos: Iterable[Turno], *, before: Calendar, after: Calendar) -> list[Turno]:

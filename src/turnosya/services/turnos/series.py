@@ -74,7 +74,8 @@ def _attempts(turnos: Turnos, order: Order, repeat: Repeat, shop: Shop) -> list[
     found = [(Attempt(order, shop, sought, now), False)]
     for start_at, is_shifted in later_starts(shop.calendar.zone, order.starts_at, repeat):
         # A hold is of one time: the first.
-        found.append((Attempt(replace(order, starts_at=start_at, hold_id=None), shop, sought, now), is_shifted))
+        later = replace(order, starts_at=start_at, hold_id=None)
+        found.append((Attempt(later, shop, sought, now), is_shifted))
     return found
 
 

@@ -4,6 +4,7 @@ from turnosya.contracts.business import BusinessChanged, GetBusiness
 from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import (
     ApplyBusiness,
+    AppointmentAnchored,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -12,12 +13,14 @@ from turnosya.contracts.turnos import (
     AppointmentMissed,
     AppointmentMoved,
     AppointmentRequested,
+    CompleteOver,
     ExpirePending,
+    FollowZoneRules,
     GetVisits,
 )
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime.service import Service
-from turnosya.services.turnos import agenda, copies, lapsing
+from turnosya.services.turnos import agenda, completing, copies, lapsing, upkeep, zone_rules
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.routes import ROUTERS
 from turnosya.services.turnos.settings import TurnosSettings
@@ -30,6 +33,8 @@ service = Service(
         ApplyBusiness.answered_by(copies.apply),
         GetVisits.answered_by(agenda.visits),
         ExpirePending.answered_by(lapsing.expire_pending),
+        CompleteOver.answered_by(completing.complete_over),
+        FollowZoneRules.answered_by(zone_rules.follow),
     ],
     hears=[BusinessChanged.heard_by(copies.follow)],
     asks=[GetBusiness, GetPeople],
@@ -42,9 +47,10 @@ service = Service(
         AppointmentExpired,
         AppointmentCompleted,
         AppointmentMissed,
+        AppointmentAnchored,
         ScheduleRequested,
     ],
     web=ROUTERS,
     migrations="turnosya.services.turnos.migrations",
-    runs=[copies.take_back_forever],
+    runs=[copies.take_back_forever, upkeep.begin],
 )

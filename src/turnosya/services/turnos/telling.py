@@ -9,6 +9,7 @@ from turnosya.contracts.business import Price
 from turnosya.contracts.jobs import Job, ScheduleRequested
 from turnosya.contracts.turnos import (
     Appointment,
+    AppointmentAnchored,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -110,6 +111,22 @@ def closed(turno: Turno, shop: Shop, *, actor_id: UUID) -> Event:
     if turno.status is Status.COMPLETED:
         return AppointmentCompleted(appointment=told, actor_id=actor_id)
     return AppointmentMissed(appointment=told, actor_id=actor_id)
+
+
+def completed_by_itself(turno: Turno, shop: Shop) -> Event:
+    """It ended an hour ago, and nobody said that the client did not come."""
+    told = appointment(turno, shop)
+    return AppointmentCompleted(appointment=told, actor_id=shop.business.owner_id, by_itself=True)
+
+
+def anchored(turno: Turno, shop: Shop) -> list[Event]:
+    """Another instant of the same wall time; a request lapses with it."""
+    events: list[Event] = []
+    if turno.status is not Status.HELD:
+        events.append(AppointmentAnchored(appointment=appointment(turno, shop)))
+    if turno.status is Status.PENDING and turno.expires_at is not None:
+        events.append(_lapsing_later(turno.id, turno.expires_at))
+    return events
 
 
 def expired(turno: Turno, shop: Shop) -> Event:

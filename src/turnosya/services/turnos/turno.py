@@ -24,6 +24,7 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+LIVE = (Status.HELD, Status.PENDING, Status.CONFIRMED, Status.PROPOSED)
 ACTIVE = frozenset({Status.PENDING, Status.CONFIRMED, Status.PROPOSED})
 
 
@@ -40,6 +41,7 @@ class What(StrEnum):
     COMPLETED = "completed"
     NO_SHOW = "no_show"
     OVERBOOKED = "overbooked"
+    ANCHORED = "anchored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ class Turno:
     def span(self) -> Window:
         """Its time without buffers."""
         return Window(self.starts_at, self.ends_at)
+
+    @property
+    def completed_itself(self) -> bool:
+        """Whether it is completed only because nobody has said anything else."""
+        last = self.history[-1]
+        return self.status is Status.COMPLETED and last["actor_id"] is None
 
     @property
     def taken(self) -> Taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
@@ -112,6 +113,18 @@ async def waiting_since(tx: Transaction, before: datetime) -> list[tuple[UUID, i
         .limit(100)
     )
     return [(row.id, row.version) for row in rows]
+
+
+async def zones_of(tx: Transaction, *, after: UUID | None, limit: int) -> Sequence[Row[Any]]:
+    """``id`` and ``timezone`` of businesses, in the order of their ids."""
+    statement = (
+        select(businesses.c.id, businesses.c.state["timezone"].astext.label("timezone"))
+        .order_by(businesses.c.id)
+        .limit(limit)
+    )
+    if after is not None:
+        statement = statement.where(businesses.c.id > after)
+    return (await tx.execute(statement)).all()
 
 
 async def save_schedule(tx: Transaction, business_id: UUID, schedule: Schedule) -> None:

@@ -8,14 +8,14 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import Row, Select, and_, bindparam, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos.availability import Reason
 from turnosya.services.turnos.store.seats import conflict_of, row_values
 from turnosya.services.turnos.tables import appointments, businesses
-from turnosya.services.turnos.turno import ACTIVE, Status, Turno
+from turnosya.services.turnos.turno import ACTIVE, LIVE, Status, Turno
 
 _table = appointments.c
 _NAMES = [column.name for column in appointments.columns]
@@ -116,6 +116,40 @@ async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
     return [_turno(row) for row in await tx.execute(statement)]
 
 
+async def live_from(tx: Transaction, business_id: UUID, *, now: datetime) -> list[Turno]:
+    """Everything of a business that takes time from ``now`` on, holds included, overbooked ones too."""
+    statement = select(appointments).where(
+        _table.business_id == business_id, _table.status.in_(LIVE), _table.starts_at >= now
+    )
+    return [_turno(row) for row in await tx.execute(statement.order_by(_table.id))]
+
+
+async def starts_from(
+    tx: Transaction, business_ids: Collection[UUID], *, now: datetime
+) -> Sequence[Row[Any]]:
+    """``business_id``, ``starts_at`` and ``utc_offset_s`` of the same in many businesses."""
+    statement = select(_table.business_id, _table.starts_at, _table.utc_offset_s).where(
+        _table.business_id.in_(business_ids), _table.status.in_(LIVE), _table.starts_at >= now
+    )
+    return (await tx.execute(statement)).all()
+
+
+async def confirmed_before(tx: Transaction, before: datetime, *, limit: int) -> list[Turno]:
+    """Confirmed turnos that ended at ``before`` or earlier, the longest over first."""
+    statement = (
+        select(appointments)
+        .where(_table.status == Status.CONFIRMED, _table.ends_at <= before)
+        .order_by(_table.ends_at)
+        .limit(limit)
+    )
+    return [_turno(row) for row in await tx.execute(statement)]
+
+
+async def defer_constraints(tx: Transaction) -> None:
+    """Lets turnos pass each other within this transaction; what must never be is asked at its end."""
+    await tx.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+
+
 async def set_local(tx: Transaction, local: Sequence[tuple[UUID, date, int]]) -> None:
     """Writes local dates and offsets of turnos anew, after the zone of their business has changed."""
     if local:
@@ -129,15 +163,18 @@ async def set_local(tx: Transaction, local: Sequence[tuple[UUID, date, int]]) ->
         )
 
 
-async def completed(tx: Transaction, *, client_id: UUID, business_id: UUID) -> int:
-    """How many turnos a client has completed in a business."""
+async def completed(tx: Transaction, *, client_id: UUID, business_id: UUID, over_before: datetime) -> int:
+    """How many turnos a client has completed in a business, those about to complete themselves included."""
     statement = (
         select(func.count())
         .select_from(appointments)
         .where(
             _table.client_id == client_id,
             _table.business_id == business_id,
-            _table.status == Status.COMPLETED,
+            or_(
+                _table.status == Status.COMPLETED,
+                and_(_table.status == Status.CONFIRMED, _table.ends_at <= over_before),
+            ),
         )
     )
     return int((await tx.execute(statement)).scalar_one())
