@@ -159,3 +159,21 @@ async def test_a_service_whose_only_member_left_is_offered_by_nobody(shop: Shop)
     assert await shop.slots()
     await shop.got("DELETE", f"{shop.path}/staff/{shop.caro}")
     assert await shop.slots() == []
+
+
+async def test_what_is_offered_right_after_a_change_is_by_the_change(shop: Shop) -> None:
+    service = f"{shop.path}/services/{shop.service}"
+
+    async def left() -> int:
+        return int((await shop.slots())[0]["remaining"])
+
+    assert await left() == 1
+    for capacity in (5, 2, 7):
+        await shop.got("PATCH", service, {"capacity": capacity})
+        assert await left() == capacity
+    # Ana and Caro, and then each who joins them.
+    await shop.got("PATCH", service, {"capacity": 1, "staff_ids": None})
+    assert await left() == 2
+    for members in (3, 4, 5):
+        await shop.got("POST", f"{shop.path}/staff", {"name": "Dora"})
+        assert await left() == members

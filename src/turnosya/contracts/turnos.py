@@ -71,6 +71,16 @@ class ApplyBusiness(Rpc[Nothing]):
     actor_id: UUID
 
 
+class FollowBusiness(Rpc[Nothing]):
+    """Goes by what business has changed, in a way that strands nobody, before its owner is answered.
+
+    What is offered right after is then what they made it. Nothing depends on it: with turnos away, or
+    late, the event tells the same. Safe to repeat; an older version than the known one changes nothing.
+    """
+
+    business: Business
+
+
 class Visits(Message):
     """How many appointments were completed."""
 

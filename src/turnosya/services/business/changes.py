@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import structlog
+
 from turnosya.contracts.business import BusinessChanged, OnConflict
-from turnosya.contracts.turnos import ApplyBusiness
+from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.runtime.database import Transaction
-from turnosya.runtime.messages import Conflict, Forbidden, NotFound
+from turnosya.runtime.idempotency import Kept, Once
+from turnosya.runtime.messages import Conflict, Forbidden, NotFound, Unavailable
 from turnosya.services.business import rules, store
 from turnosya.services.business.state import BusinessState
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
 
+log = structlog.get_logger()
+
 Decide = Callable[[BusinessState], BusinessState]
 
 # Each further try means that somebody else changed the same business while turnos was asked.
 TRIES = 4
+
+# An owner does not wait longer for turnos to follow; the event tells it anyway.
+FOLLOW_TIMEOUT_S = 2.0
 
 
 async def apply(
@@ -44,9 +52,12 @@ async def apply(
             if after == before:
                 return before
             after = replace(after, version=await store.reserve_version(tx, business_id))
-            if not rules.could_strand(before, after):
+            asks_turnos = rules.could_strand(before, after)
+            if not asks_turnos:
                 await commit(tx, before, after)
-                return after
+        if not asks_turnos:
+            await _tell_at_once(here, after)
+            return after
         await here.bus.call(ApplyBusiness(business=after.told(), on_conflict=on_conflict, actor_id=actor_id))
         async with here.db.transaction() as tx:
             present = await store.lock(tx, business_id)
@@ -77,9 +88,34 @@ async def commit(tx: Transaction, before: BusinessState, after: BusinessState) -
     await tx.publish(BusinessChanged(business=after.told()))
 
 
-async def added(tx: Transaction, business_id: UUID, actor_id: UUID, decide: Decide) -> BusinessState:
-    """The business after something was added to it, which can strand nothing, within a transaction."""
-    before = await owned(tx, business_id, actor_id)
-    after = replace(decide(before), version=await store.reserve_version(tx, business_id))
-    await commit(tx, before, after)
-    return after
+async def add(
+    here: Businesses,
+    business_id: UUID,
+    actor_id: UUID,
+    decide: Decide,
+    *,
+    once: Once,
+    shown: Callable[[BusinessState], Mapping[str, Any]],
+) -> Kept:
+    """Adds something to the business, which can strand nothing, or gives the first answer again."""
+    added: BusinessState | None = None
+
+    async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
+        nonlocal added
+        before = await owned(tx, business_id, actor_id)
+        added = replace(decide(before), version=await store.reserve_version(tx, business_id))
+        await commit(tx, before, added)
+        return 201, shown(added)
+
+    kept = await once.answer(here.db, work)
+    if added is not None:
+        await _tell_at_once(here, added)
+    return kept
+
+
+async def _tell_at_once(here: Businesses, state: BusinessState) -> None:
+    """What turnos offers is by the new state before the owner hears that it is made."""
+    try:
+        await here.bus.call(FollowBusiness(business=state.told()), timeout_s=FOLLOW_TIMEOUT_S)
+    except Unavailable as error:
+        log.info("turnos_follows_later", business_id=str(state.id), why=error.code)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.services.business import changes, rules, store
@@ -33,12 +32,14 @@ async def add(
 ) -> Kept:
     """Adds an offer with these fields, or gives the first answer again."""
     offer = Offer(id=new_id(), created_at=real_now(), **values)
-
-    async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
-        state = await changes.added(tx, business_id, actor_id, lambda state: rules.with_offer(state, offer))
-        return 201, shown(state, offer)
-
-    return await once.answer(here.db, work)
+    return await changes.add(
+        here,
+        business_id,
+        actor_id,
+        lambda state: rules.with_offer(state, offer),
+        once=once,
+        shown=lambda state: shown(state, offer),
+    )
 
 
 async def listed(

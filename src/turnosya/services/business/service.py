@@ -1,7 +1,7 @@
 """Business: who offers what, where, and who works there."""
 
 from turnosya.contracts.business import BusinessChanged, GetBusiness
-from turnosya.contracts.turnos import ApplyBusiness
+from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime.service import Service
 from turnosya.services.business import profile
@@ -15,7 +15,7 @@ service = Service(
     open=Businesses.open,
     settings=BusinessSettings,
     answers=[GetBusiness.answered_by(profile.tell)],
-    asks=[GetPeople, ApplyBusiness],
+    asks=[GetPeople, ApplyBusiness, FollowBusiness],
     tells=[BusinessChanged],
     web=[profile_routes.routes, offers.routes, staff.routes],
     migrations="turnosya.services.business.migrations",

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import invalid
@@ -35,12 +34,14 @@ async def add(
     """Adds a member with these fields, or gives the first answer again."""
     await _check_account(here, business_id, actor_id, values)
     member = StaffMember(id=new_id(), created_at=real_now(), **values)
-
-    async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
-        state = await changes.added(tx, business_id, actor_id, lambda state: rules.with_member(state, member))
-        return 201, shown(state, member)
-
-    return await once.answer(here.db, work)
+    return await changes.add(
+        here,
+        business_id,
+        actor_id,
+        lambda state: rules.with_member(state, member),
+        once=once,
+        shown=lambda state: shown(state, member),
+    )
 
 
 async def listed(

@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from turnosya.contracts.business import Business, BusinessChanged, GetBusiness
-from turnosya.contracts.turnos import ApplyBusiness
+from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.messages import NotFound, Nothing, ServiceError
@@ -89,12 +89,22 @@ async def locked_shop(tx: Transaction, business_id: UUID) -> Shop:
 
 async def follow(turnos: Turnos, event: BusinessChanged) -> None:
     """Business has changed: what it says now is so."""
+    await _follow(turnos, event.business)
+
+
+async def follow_at_once(turnos: Turnos, request: FollowBusiness) -> Nothing:
+    """The same, asked for before the event arrives."""
+    await _follow(turnos, request.business)
+    return Nothing()
+
+
+async def _follow(turnos: Turnos, business: Business) -> None:
     async with turnos.db.transaction() as tx:
-        await seats.lock(tx, keys_of(event.business))
-        before = await shops.find(tx, event.business.id)
-        await shops.take_over(tx, event.business)
-        if before is not None and before.business.version <= event.business.version:
-            await _follow_zone(turnos, tx, before, event.business)
+        await seats.lock(tx, keys_of(business))
+        before = await shops.find(tx, business.id)
+        await shops.take_over(tx, business)
+        if before is not None and before.business.version <= business.version:
+            await _follow_zone(turnos, tx, before, business)
 
 
 async def apply(turnos: Turnos, request: ApplyBusiness) -> Nothing:

@@ -15,6 +15,7 @@ from turnosya.contracts.turnos import (
     AppointmentRequested,
     CompleteOver,
     ExpirePending,
+    FollowBusiness,
     FollowZoneRules,
     GetVisits,
 )
@@ -31,6 +32,7 @@ service = Service(
     settings=TurnosSettings,
     answers=[
         ApplyBusiness.answered_by(copies.apply),
+        FollowBusiness.answered_by(copies.follow_at_once),
         GetVisits.answered_by(agenda.visits),
         ExpirePending.answered_by(lapsing.expire_pending),
         CompleteOver.answered_by(completing.complete_over),
