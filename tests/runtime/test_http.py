@@ -94,6 +94,11 @@ async def one(loaf_id: UUID) -> dict[str, str]:
     return {"id": str(loaf_id)}
 
 
+@routes.delete("/{loaf_id}", status_code=204)
+async def eat(loaf_id: UUID) -> None:
+    _ = loaf_id
+
+
 @pytest.fixture
 async def stage(servers: Servers) -> AsyncGenerator[Stage]:
     async with a_stage(servers, [Service(name="shop", open=open_counter, web=[routes])]) as stage:
@@ -175,9 +180,10 @@ async def test_statuses_and_codes(http: httpx.AsyncClient, path: str, status: in
 
 
 async def test_another_method_is_told_which_are_allowed(http: httpx.AsyncClient) -> None:
-    answer = await http.put("/v1/loaves", json={})
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
-    assert answer.headers["allow"]
+    for path, allowed in (("", "GET, POST"), ("/mine", "GET"), ("/" + str(new_id()), "DELETE, GET")):
+        answer = await http.put(f"/v1/loaves{path}", json={})
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert answer.headers["allow"] == allowed
 
 
 async def test_a_defect_is_logged_and_told_without_a_word_of_its_inside(http: httpx.AsyncClient) -> None:

@@ -15,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turnosya.runtime import metrics
@@ -231,6 +232,7 @@ def web_app(
     )
     app.state.tokens = tokens
     app.state.context = context
+    app.state.routes = [route for one in routers for route in one.routes if isinstance(route, APIRoute)]
     for one in routers:
         app.include_router(one)
     _add_health(app, ready)
@@ -284,7 +286,19 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
         415: UnsupportedMediaType(),
     }
     problem = by_status.get(error.status_code, MalformedRequest())
-    return problem_response(problem, _language(request), error.headers)
+    headers = dict(error.headers or {})
+    if isinstance(problem, MethodNotAllowed):
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "")
+    return problem_response(problem, _language(request), headers)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """All that the path of a request takes (RFC 9110 §15.5.6): Starlette names only its first route's."""
+    there: list[APIRoute] = [
+        route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE
+    ]
+    # `/me` is also an `/{id}`, of which nobody has that one.
+    return sorted({method for route in there if route.path == there[0].path for method in route.methods or ()})
 
 
 async def _on_hang_up(request: Request, _error: Exception) -> Response:
