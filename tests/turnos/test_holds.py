@@ -86,3 +86,18 @@ async def test_a_hold_is_no_appointment(town: Town) -> None:
     for query in ({}, {"status": "held"}):
         listed = await town.http.get("/v1/turnos/appointments", params=query, headers=client.headers)
         assert listed.json() == {"items": [], "next_cursor": None}
+
+
+async def test_a_turno_moves_to_the_time_that_its_client_holds(town: Town) -> None:
+    shop, client = await town.a_shop(min_notice_minutes=60), town.somebody()
+    turno = await shop.booked(MONDAY_TEN, client)
+    await shop.hold("2027-06-10T13:00Z", client)
+    town.set_clock("2027-06-10T12:02Z")
+    assert refusal(await town.move(turno, client, "2027-06-10T13:30Z", staff_id=shop.ana)) == "200"
+    await shop.hold(MONDAY_ELEVEN, client)
+    other = await shop.booked("2027-06-14T15:00Z")
+    assert refusal(await town.move(other, shop.owner, MONDAY_ELEVEN)) == "409 slot_taken held"
+    moved = await town.move(turno, client, "2027-06-10T13:00Z")
+    assert (moved.status_code, moved.json()["starts_at"]) == (200, "2027-06-10T10:00:00-03:00")
+    assert (await town.move(turno, client, MONDAY_ELEVEN)).status_code == 200
+    assert await town.rows("SELECT id FROM appointments WHERE status = 'held' AND client_id = $1", client.id) == []

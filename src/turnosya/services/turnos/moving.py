@@ -83,12 +83,24 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     if look is None or look.revisions != shop.revisions:
         raise Stale
     await clear_lapsed(tx, shop, look.seats, now=now)
-    others = [seat for seat in look.seats if seat.id != turno.id and not seat.has_lapsed(now)]
-    limits = limits_for_owners(now) if seen.by_business else shop.client_limits(now)
+    live = [seat for seat in look.seats if seat.id != turno.id and not seat.has_lapsed(now)]
+    holds = [seat for seat in live if _is_own_hold(seat, turno, move)]
+    others = [seat for seat in live if seat not in holds]
+    # As in booking: what a client holds was within the notice when they took it.
+    limits = limits_for_owners(now) if seen.by_business or holds else shop.client_limits(now)
     place = _place(_Question(shop, sought, turno, move, others, limits), candidates)
     moved = _at(place, move, _Standing(seen, sought, now), turno)
+    if holds:
+        await turno_store.forget(tx, [hold.id for hold in holds])
     await _write(tx, seen, old=turno, moved=moved, actor_id=move.actor_id)
     return moved
+
+
+def _is_own_hold(seat: Seat, turno: Turno, move: Move) -> bool:
+    """Whether its client has kept that very time for this: then the turno goes there."""
+    is_own = seat.status is Status.HELD and seat.client_id is not None and seat.client_id == turno.client_id
+    is_same_service = (seat.service_id,) == tuple(turno.service_ids or [turno.service_id])
+    return is_own and is_same_service and seat.taken.start_at == move.starts_at
 
 
 def _sought(shop: Shop, turno: Turno) -> Sought:
