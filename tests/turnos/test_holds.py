@@ -100,4 +100,5 @@ async def test_a_turno_moves_to_the_time_that_its_client_holds(town: Town) -> No
     moved = await town.move(turno, client, "2027-06-10T13:00Z")
     assert (moved.status_code, moved.json()["starts_at"]) == (200, "2027-06-10T10:00:00-03:00")
     assert (await town.move(turno, client, MONDAY_ELEVEN)).status_code == 200
-    assert await town.rows("SELECT id FROM appointments WHERE status = 'held' AND client_id = $1", client.id) == []
+    held = "SELECT id FROM appointments WHERE status = 'held' AND client_id = $1"
+    assert await town.rows(held, client.id) == []

@@ -298,7 +298,8 @@ def _methods_at(request: Request) -> list[str]:
         route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE
     ]
     # `/me` is also an `/{id}`, of which nobody has that one.
-    return sorted({method for route in there if route.path == there[0].path for method in route.methods or ()})
+    same = [route.methods or set[str]() for route in there if route.path == there[0].path]
+    return sorted(set[str]().union(*same))
 
 
 async def _on_hang_up(request: Request, _error: Exception) -> Response:
