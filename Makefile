@@ -3,6 +3,8 @@
 PYTHON ?= python3
 # Servers named in the environment are one for all: then one worker, else two, each with databases of its own.
 WORKERS ?= $(if $(TURNOSYA_TEST_BROKER_URL)$(TURNOSYA_TEST_DATABASE_URL)$(TURNOSYA_TEST_REDIS_URL),1,2)
+# Where the environment forbids compiled files, every start compiled 2,000 of them anew: 5 s instead of 2.
+export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
