@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import page, rpc
+from tests.bench import page, plans, rpc
 from tests.bench.figures import Figure
 from tests.bench.hand_over import hand_over
 from tests.bench.whole import whole
@@ -27,6 +27,8 @@ ROOT = Path(__file__).parents[2]
 
 async def figures() -> AsyncGenerator[Figure]:
     """All of them, each part as soon as it is measured."""
+    async for figure in plans.figures():
+        yield figure
     with tempfile.TemporaryDirectory(prefix="turnosya-bench-") as name:
         folder = Path(name)
         async for figure in whole(folder / "whole"):

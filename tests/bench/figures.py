@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["One connection", "Several connections", "The process"]
+Group = Literal["One connection", "Several connections", "The process", "Plans"]
 
 
 @dataclass(frozen=True, slots=True)
