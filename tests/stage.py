@@ -215,6 +215,7 @@ async def a_stage(
     """The services, open and connected; waits are short unless ``settings`` says otherwise."""
     given = {
         "TURNOSYA_MESSAGE_KEY": Fernet.generate_key().decode(),
+        "TURNOSYA_LINK_KEY": Fernet.generate_key().decode(),
         "TURNOSYA_POLL_S": "0.05",
         "TURNOSYA_RETRY_DELAYS_S": ",".join(["0.05"] * 50),
         "TURNOSYA_NOTIFICATION_POLL_S": "0.1",

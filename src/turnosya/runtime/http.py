@@ -308,7 +308,8 @@ async def _on_hang_up(request: Request, _error: Exception) -> Response:
 
 
 async def _on_defect(request: Request, error: Exception) -> Response:
-    log.error("request_crashed", route=request.url.path, exc_info=error)
+    # The template, not the path: that may be a secret.
+    log.error("request_crashed", route=getattr(request.scope.get("route"), "path", ""), exc_info=error)
     return problem_response(InternalError(), _language(request))
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from turnosya.contracts.business import Price
 from turnosya.runtime.fields import CalendarDate, Resource
+from turnosya.services.turnos.explaining import Explanation, MemberAnswer
 from turnosya.services.turnos.refusals import RefusedStart
 from turnosya.services.turnos.shops import OverrideEntry, Schedule
 from turnosya.services.turnos.telling import price_of
@@ -129,6 +130,46 @@ class SlotResource(Resource):
     remaining: int
 
 
+class BusyResource(Resource):
+    """What stands in the way of a start; ``busy_from`` and ``busy_to`` are its time with its buffers."""
+
+    appointment_id: UUID
+    status: str
+    starts_at: datetime
+    ends_at: datetime
+    busy_from: datetime
+    busy_to: datetime
+
+
+class OpenResource(Resource):
+    """Opening hours as instants."""
+
+    starts_at: datetime
+    ends_at: datetime
+
+
+class MemberExplanation(Resource):
+    """Whether a member could, by rule R15; their hours around that date and what they do at that time."""
+
+    staff_id: UUID
+    name: str
+    offered: bool
+    reason: str | None
+    holiday: bool
+    windows: list[OpenResource]
+    in_the_way: list[BusyResource]
+
+
+class ExplanationResource(Resource):
+    """Whether a client would get that start now, and why not."""
+
+    starts_at: datetime
+    ends_at: datetime
+    offered: bool
+    reason: str | None
+    staff: list[MemberExplanation]
+
+
 class SlotsResource(Resource):
     """What is offered, with the zone of the business."""
 
@@ -170,6 +211,43 @@ def series_resource(
         "items": [appointment_resource(turno, zone) for turno in turnos],
         "refused": [one.model_dump(mode="json") for one in refused],
     }
+
+
+def explanation_resource(found: Explanation) -> ExplanationResource:
+    """Why a start is offered or is not."""
+    zone = found.shop.calendar.zone
+    return ExplanationResource(
+        starts_at=found.span.start_at.astimezone(zone),
+        ends_at=found.span.end_at.astimezone(zone),
+        offered=found.reason is None,
+        reason=found.reason,
+        staff=[_member_explanation(answer, zone) for answer in found.members],
+    )
+
+
+def _member_explanation(answer: MemberAnswer, zone: ZoneInfo) -> MemberExplanation:
+    return MemberExplanation(
+        staff_id=answer.member.id,
+        name=answer.member.name,
+        offered=answer.reason is None,
+        reason=answer.reason,
+        holiday=answer.is_holiday,
+        windows=[
+            OpenResource(starts_at=window.start_at.astimezone(zone), ends_at=window.end_at.astimezone(zone))
+            for window in answer.windows
+        ],
+        in_the_way=[
+            BusyResource(
+                appointment_id=seat.id,
+                status=seat.status,
+                starts_at=seat.taken.start_at.astimezone(zone),
+                ends_at=seat.ends_at.astimezone(zone),
+                busy_from=seat.taken.busy.start_at.astimezone(zone),
+                busy_to=seat.taken.busy.end_at.astimezone(zone),
+            )
+            for seat in answer.in_the_way
+        ],
+    )
 
 
 def hold_resource(turno: Turno, zone: ZoneInfo) -> dict[str, Any]:

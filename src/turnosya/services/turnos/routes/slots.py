@@ -1,16 +1,18 @@
 """What a business offers: ``/v1/turnos/businesses/{business_id}/slots``."""
 
+from datetime import UTC
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response
 from starlette.responses import JSONResponse
 
-from turnosya.runtime.fields import CalendarDate
-from turnosya.runtime.http import MaybeSignedIn, router
+from turnosya.runtime.fields import CalendarDate, Instant
+from turnosya.runtime.http import MaybeSignedIn, SignedIn, router
 from turnosya.runtime.messages import invalid
-from turnosya.services.turnos import slots
-from turnosya.services.turnos.resources import SlotsResource
+from turnosya.services.turnos import explaining, slots
+from turnosya.services.turnos.explaining import Doubt
+from turnosya.services.turnos.resources import ExplanationResource, SlotsResource, explanation_resource
 from turnosya.services.turnos.routes.here import Here
 from turnosya.services.turnos.slots import Inquiry
 
@@ -48,3 +50,18 @@ async def list_slots(
         for slot in found
     ]
     return JSONResponse({"timezone": shop.business.timezone, "slots": rows})
+
+
+@routes.get("/slots/explain")
+async def explain(
+    here: Here,
+    business_id: UUID,
+    service_id: UUID,
+    at: Annotated[Instant, Query()],
+    *,
+    caller: SignedIn,
+    staff_id: UUID | None = None,
+) -> ExplanationResource:
+    """Why a start is offered or is not; for those who run the business."""
+    doubt = Doubt(business_id, service_id, at.astimezone(UTC), caller.user_id, staff_id)
+    return explanation_resource(await explaining.explain(here, doubt))

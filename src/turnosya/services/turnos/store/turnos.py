@@ -145,6 +145,22 @@ async def confirmed_before(tx: Transaction, before: datetime, *, limit: int) -> 
     return [_turno(row) for row in await tx.execute(statement)]
 
 
+async def for_calendar(
+    tx: Transaction, *, client_id: UUID | None, business_id: UUID | None, since: datetime, limit: int
+) -> list[Turno]:
+    """Turnos of a client or of a business that end after ``since``, by start; holds are never among them."""
+    whose = _table.client_id == client_id if business_id is None else _table.business_id == business_id
+    statement = (
+        select(appointments)
+        .where(
+            whose, _table.status != Status.HELD, _table.starts_at > since, _table.for_appointment_id.is_(None)
+        )
+        .order_by(_table.starts_at, _table.id)
+        .limit(limit)
+    )
+    return [_turno(row) for row in await tx.execute(statement)]
+
+
 async def defer_constraints(tx: Transaction) -> None:
     """Lets turnos pass each other within this transaction; what must never be is asked at its end."""
     await tx.execute(text("SET CONSTRAINTS ALL DEFERRED"))
