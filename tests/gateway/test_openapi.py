@@ -75,10 +75,48 @@ async def test_refusals_are_problems_and_locked_calls_say_so() -> None:
     all_operations = operations(found)
     for call, operation in all_operations.items():
         if call[1].startswith("/v1"):
-            content = operation["responses"]["default"]["content"]
-            assert list(content) == ["application/problem+json"], call
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"], call
             assert "HTTPValidationError" not in json.dumps(operation), call
     assert found["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert all_operations["get", "/v1/users/me"]["security"] == [{"bearer": []}]
     assert all_operations["put", "/v1/auth/blocked-users/{user_id}"]["security"] == [{"bearer": []}]
     assert "security" not in all_operations["get", "/v1/businesses"]
+
+
+async def test_each_call_names_every_status_that_its_shape_can_meet() -> None:
+    found = operations(await document(development=True))
+
+    def statuses(method: str, path: str) -> set[str]:
+        return set(found[method, path]["responses"])
+
+    always = {"400", "414", "429", "431", "503", "504", "default"}
+    assert statuses("get", "/v1/auth/jwks.json") == {"200", *always}
+    assert statuses("get", "/v1/businesses") == {"200", "401", "422", *always}
+    body = {"408", "413", "415", "422"}
+    assert statuses("put", "/v1/users/{user_id}/roles") == {"200", "401", "403", "404", *body, *always}
+    assert statuses("post", "/v1/turnos/holds") == {"201", "401", "404", "409", *body, *always}
+    assert "409" not in statuses("post", "/v1/auth/refresh")
+    description = found["post", "/v1/turnos/holds"]["responses"]["409"]["description"]
+    assert description.startswith("`slot_taken`: ")
+    assert "`idempotency_in_progress`" in description
+
+
+async def test_every_body_refuses_fields_that_it_does_not_know() -> None:
+    found = await document(development=True)
+    named = {
+        name
+        for operation in operations(found).values()
+        for name in re.findall(r"#/components/schemas/(\w+)", json.dumps(operation.get("requestBody", {})))
+    }
+    for name in named:
+        within = re.findall(r"#/components/schemas/(\w+)", json.dumps(found["components"]["schemas"][name]))
+        named = {*named, *within}
+    objects = {n for n in named if found["components"]["schemas"][n].get("type") == "object"}
+    assert len(objects) > 20
+    assert [
+        name
+        for name in sorted(objects)
+        if found["components"]["schemas"][name].get("additionalProperties") is not False
+    ] == []

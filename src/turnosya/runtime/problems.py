@@ -118,11 +118,27 @@ def said_in(say: Say, language: Language) -> str:
 def status_of(error: ServiceError) -> int:
     """The HTTP status of a refusal."""
     override: int | None = getattr(error, "http_status", None)
-    if override is not None:
-        return override
-    if isinstance(error, HttpError):
+    return _usual_status(type(error)) if override is None else override
+
+
+def _usual_status(error: type[ServiceError]) -> int:
+    if issubclass(error, HttpError):
         return error.status
-    return 504 if isinstance(error, TimedOut) else _STATUS[error.kind]
+    return 504 if issubclass(error, TimedOut) else _STATUS[error.kind]
+
+
+def refuses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """``responses=`` of a route: what it refuses beyond what any call of its shape may be answered.
+
+    The gateway adds those, and what every problem looks like, to the merged document.
+    """
+    found: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        text = f"`{error.code}`: {(error.__doc__ or '').strip().splitlines()[0]}"
+        one = found.setdefault(_usual_status(error), {"description": text})
+        if one["description"] != text:
+            one["description"] += f" {text}"
+    return found
 
 
 def with_status(error: ServiceError, status: int) -> ServiceError:

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
-from turnosya.contracts.auth import Access, AccessChanged, Channel
+from turnosya.contracts.auth import Access, AccessChanged, Channel, OtpAttemptsExceeded, OtpInvalid
+from turnosya.contracts.users import AccessBlocked, CredentialsInvalid
 from turnosya.runtime.fields import Closed, Resource
 from turnosya.runtime.http import (
     ACCESS_ENDED,
@@ -22,15 +23,16 @@ from turnosya.runtime.http import (
     router,
 )
 from turnosya.runtime.idempotency import is_well_formed
-from turnosya.runtime.messages import Invalid, NotFound, invalid
+from turnosya.runtime.messages import Forbidden, Invalid, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.phones import MAX_LENGTH, canonical
+from turnosya.runtime.problems import refuses
 from turnosya.services.auth import access, keys, login, otp, rules, sessions
 from turnosya.services.auth.access import BlockedUser
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.login import Credentials
-from turnosya.services.auth.otp import Recipient
-from turnosya.services.auth.sessions import RefreshTokenInvalid, Tokens
+from turnosya.services.auth.otp import OtpTooMany, Recipient
+from turnosya.services.auth.sessions import RefreshTokenInvalid, RefreshTokenReused, Tokens
 
 web = router("/v1/auth", tags=["auth"])
 inside = router("/internal", tags=["inside"])
@@ -183,14 +185,14 @@ def _never_kept(response: Response) -> None:
     response.headers["Cache-Control"] = "no-store"
 
 
-@web.post("/otp", status_code=202)
+@web.post("/otp", status_code=202, responses=refuses(OtpTooMany))
 async def ask_for_code(auth: InAuth, body: OtpAsked, language: CallerLanguage, address: Address) -> CodeSent:
     """Send a code to a phone; the same answer whether or not the number is known."""
     recipient = Recipient(body.phone, "whatsapp", language)
     return CodeSent.of(await otp.request_code(auth, recipient, body.purpose, address=address))
 
 
-@web.post("/login", status_code=202)
+@web.post("/login", status_code=202, responses=refuses(CredentialsInvalid, AccessBlocked, OtpTooMany))
 async def log_in(auth: InAuth, body: LogInAsked, address: Address) -> CodeSent:
     """Check the password and send a code."""
     if (body.phone is None) == (body.email is None):
@@ -199,7 +201,7 @@ async def log_in(auth: InAuth, body: LogInAsked, address: Address) -> CodeSent:
     return CodeSent.of(await login.log_in(auth, credentials, channel=body.channel, address=address))
 
 
-@web.post("/token")
+@web.post("/token", responses=refuses(OtpInvalid, OtpAttemptsExceeded, AccessBlocked))
 async def take_tokens(auth: InAuth, body: TokenAsked, response: Response) -> TokensGiven:
     """Open a session with the code of a log-in."""
     tokens = await sessions.sign_in(auth, body.challenge_id, code=body.code, device_name=body.device_name)
@@ -222,7 +224,13 @@ async def refresh(
     return TokensGiven.of(tokens)
 
 
-web.add_api_route("/refresh", refresh, methods=["POST"], route_class_override=_RefreshRoute)
+web.add_api_route(
+    "/refresh",
+    refresh,
+    methods=["POST"],
+    route_class_override=_RefreshRoute,
+    responses=refuses(RefreshTokenInvalid, RefreshTokenReused, AccessBlocked),
+)
 
 
 @web.post("/logout", status_code=204)
@@ -271,7 +279,7 @@ async def jwks(auth: InAuth, response: Response) -> Jwks:
     return Jwks(keys=(await keys.signing_keys(auth)).keys)
 
 
-@web.get("/blocked-users")
+@web.get("/blocked-users", responses=refuses(Forbidden))
 async def list_blocked(auth: InAuth, _admin: Admin, page: Paged) -> Listed[BlockedUser]:
     """Everybody who is blocked (admins)."""
     bad_cursor(page, 1)
@@ -281,7 +289,7 @@ async def list_blocked(auth: InAuth, _admin: Admin, page: Paged) -> Listed[Block
     return page.of(found[: page.read], sort_values=lambda one: (one.user_id,))
 
 
-@web.get("/blocked-users/{user_id}")
+@web.get("/blocked-users/{user_id}", responses=refuses(Forbidden))
 async def show_blocked(auth: InAuth, _admin: Admin, user_id: Annotated[UUID, Path()]) -> BlockedUser:
     """One blocked person (admins)."""
     for one in await access.blocked_users(auth):
@@ -290,7 +298,7 @@ async def show_blocked(auth: InAuth, _admin: Admin, user_id: Annotated[UUID, Pat
     raise NotFound
 
 
-@web.put("/blocked-users/{user_id}", status_code=204)
+@web.put("/blocked-users/{user_id}", status_code=204, responses=refuses(Forbidden))
 async def block_user(
     auth: InAuth, admin: Admin, user_id: Annotated[UUID, Path()], *, body: BlockAsked, response: Response
 ) -> None:
@@ -298,7 +306,7 @@ async def block_user(
     _tell_gateway(response, await access.block(auth, user_id, reason=body.reason, by=admin.user_id))
 
 
-@web.delete("/blocked-users/{user_id}", status_code=204)
+@web.delete("/blocked-users/{user_id}", status_code=204, responses=refuses(Forbidden))
 async def unblock_user(
     auth: InAuth, admin: Admin, user_id: Annotated[UUID, Path()], response: Response
 ) -> None:

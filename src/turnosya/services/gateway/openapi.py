@@ -9,7 +9,18 @@ from typing import Any, cast
 import structlog
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from turnosya.runtime.messages import ServiceError
+from turnosya.runtime.idempotency import IdempotencyInProgress, IdempotencyKeyReused
+from turnosya.runtime.identity import TokenExpired, TokenInvalid, TokenMissing, TokenRevoked
+from turnosya.runtime.messages import Invalid, NotFound, ServiceError, TimedOut, Unavailable
+from turnosya.runtime.problems import MalformedRequest, PayloadTooLarge, UnsupportedMediaType, refuses
+from turnosya.services.gateway import budgets
+from turnosya.services.gateway.problems import (
+    AccessBlocked,
+    HeadersTooLarge,
+    RateLimited,
+    RequestTimeout,
+    UriTooLong,
+)
 
 log = structlog.get_logger()
 
@@ -59,6 +70,15 @@ _REFUSAL: Document = {
     "description": "A problem",
     "content": {"application/problem+json": {"schema": {"$ref": _SCHEMAS + "Problem"}}},
 }
+# What any call of a shape may be answered; what only one call refuses stands at its route.
+_ALWAYS = refuses(MalformedRequest, UriTooLong, HeadersTooLarge, RateLimited, Unavailable, TimedOut)
+_WITH_TOKEN = refuses(TokenMissing, TokenInvalid, TokenExpired, TokenRevoked, AccessBlocked)
+_WITH_BODY = refuses(RequestTimeout, PayloadTooLarge, UnsupportedMediaType, Invalid)
+_WITH_QUERY = refuses(Invalid)
+_WITH_ID = refuses(NotFound)
+_WITH_KEY = refuses(IdempotencyInProgress, IdempotencyKeyReused)
+# There the key has a meaning of its own, or none.
+_WITHOUT_KEYS = "/v1/auth/"
 
 
 def merged(
@@ -91,8 +111,9 @@ def merged(
         for path, operations in _renamed(document.get("paths", {}), names).items():
             if routed(service, path):
                 whole["paths"][path] = operations
-                for operation in _operations(operations):
-                    _describe_refusals(operation, service)
+                for method, operation in _operations(operations):
+                    _describe_refusals(operation, method, path)
+                    _name(operation, service)
     return whole
 
 
@@ -120,17 +141,43 @@ def _reference(target: str, names: Mapping[str, str]) -> str:
     return _SCHEMAS + names.get(name, name) if target.startswith(_SCHEMAS) else target
 
 
-def _operations(item: Document) -> Iterator[Document]:
+def _operations(item: Document) -> Iterator[tuple[str, Document]]:
     for method in ("get", "put", "post", "delete", "patch"):
         if method in item:
-            yield item[method]
+            yield method, item[method]
 
 
-def _describe_refusals(operation: Document, service: str) -> None:
+def _describe_refusals(operation: Document, method: str, path: str) -> None:
     responses: Document = operation.setdefault("responses", {})
     if "HTTPValidationError" in json.dumps(responses.get("422", {})):
-        responses["422"] = _REFUSAL
-    responses.setdefault("default", _REFUSAL)
+        del responses["422"]
+    for shape in _shapes(operation, method, path):
+        for status, refusal in shape.items():
+            there: Document = responses.setdefault(str(status), {"description": ""})
+            texts = (there["description"], refusal["description"])
+            there["description"] = " ".join(filter(None, texts))
+    for status, response in responses.items():
+        if status >= "400":
+            response["content"] = _REFUSAL["content"]
+    responses["default"] = _REFUSAL
+
+
+def _shapes(operation: Document, method: str, path: str) -> Iterator[Mapping[int | str, Document]]:
+    places = {(one["in"], one["name"].lower()) for one in operation.get("parameters", ())}
+    yield _ALWAYS
+    if not budgets.Asked(method.upper(), path, "").ignores_token:
+        yield _WITH_TOKEN
+    if "requestBody" in operation:
+        yield _WITH_BODY
+    elif any(place == "query" for place, _ in places):
+        yield _WITH_QUERY
+    if "{" in path:
+        yield _WITH_ID
+    if ("header", "idempotency-key") in places:
+        yield _WITH_QUERY if path.startswith(_WITHOUT_KEYS) else _WITH_KEY
+
+
+def _name(operation: Document, service: str) -> None:
     operation.setdefault("tags", [service])
     if "operationId" in operation:
         operation["operationId"] = f"{service}_{operation['operationId']}"

@@ -6,7 +6,8 @@ from uuid import UUID
 from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
-from turnosya.contracts.auth import AccessChanged
+from turnosya.contracts.auth import AccessChanged, OtpAttemptsExceeded
+from turnosya.contracts.users import CredentialsInvalid
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import (
     ACCESS_ENDED,
@@ -19,11 +20,12 @@ from turnosya.runtime.http import (
     kept_response,
     router,
 )
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.messages import Forbidden, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.problems import refuses
 from turnosya.services.users import credentials, people, registration, roles, rules
 from turnosya.services.users.context import Users
-from turnosya.services.users.refusals import FileNotUsable
+from turnosya.services.users.refusals import CodeNotValid, EmailTaken, FileNotUsable, PhoneTaken
 from turnosya.services.users.registration import NewPerson
 from turnosya.services.users.store import Account
 
@@ -100,7 +102,12 @@ Here = Annotated[Users, Depends(context_of(Users))]
 routes = router("/v1/users", tags=["users"])
 
 
-@routes.post("", status_code=201, response_model=Profile)
+@routes.post(
+    "",
+    status_code=201,
+    response_model=Profile,
+    responses=refuses(PhoneTaken, EmailTaken, CodeNotValid, OtpAttemptsExceeded),
+)
 async def sign_up(users: Here, body: SignUp, once: OnceOnly, language: CallerLanguage) -> Response:
     """Sign up with a number that a code proves."""
     person = NewPerson(
@@ -114,7 +121,7 @@ async def sign_up(users: Here, body: SignUp, once: OnceOnly, language: CallerLan
     return kept_response(kept)
 
 
-@routes.get("")
+@routes.get("", responses=refuses(Forbidden))
 async def search(
     users: Here,
     _admin: Admin,
@@ -133,7 +140,7 @@ async def me(users: Here, caller: SignedIn) -> Profile:
     return _profile(await people.read(users, caller.user_id))
 
 
-@routes.patch("/me")
+@routes.patch("/me", responses=refuses(EmailTaken, FileNotUsable))
 async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language: CallerLanguage) -> Profile:
     """Change one's own profile."""
     if body.photo_file_id is not None:
@@ -152,7 +159,7 @@ async def read(users: Here, user_id: UUID, _caller: SignedIn) -> PublicPerson:
     return PublicPerson(id=account.id, name=account.name, photo=None)
 
 
-@routes.put("/me/password", status_code=204, response_class=Response)
+@routes.put("/me/password", status_code=204, response_class=Response, responses=refuses(CredentialsInvalid))
 async def change_password(users: Here, body: PasswordChange, caller: SignedIn) -> Response:
     """Change one's password; every other session ends."""
     ended = await credentials.change_password(
@@ -165,7 +172,12 @@ async def change_password(users: Here, body: PasswordChange, caller: SignedIn) -
     return _done(ended)
 
 
-@routes.post("/password-reset", status_code=204, response_class=Response)
+@routes.post(
+    "/password-reset",
+    status_code=204,
+    response_class=Response,
+    responses=refuses(CodeNotValid, OtpAttemptsExceeded),
+)
 async def reset_password(users: Here, body: PasswordReset, once: OnceOnly) -> Response:
     """Set a new password with a code; every session ends."""
     kept, ended = await credentials.reset_password(
@@ -177,7 +189,7 @@ async def reset_password(users: Here, body: PasswordReset, once: OnceOnly) -> Re
     return response
 
 
-@routes.put("/{user_id}/roles")
+@routes.put("/{user_id}/roles", responses=refuses(Forbidden))
 async def set_roles(users: Here, user_id: UUID, body: Roles, _admin: Admin, response: Response) -> Profile:
     """Grant or take the role ``admin``; the person's present tokens end (admin)."""
     account, ended = await roles.set_roles(users, user_id, sorted(set(body.roles)))

@@ -7,9 +7,12 @@ from fastapi import Response
 from pydantic import Field
 
 from turnosya.contracts.business import OnConflict, Price
+from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.messages import Conflict, Forbidden
 from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.problems import refuses
 from turnosya.services.business import offers, rules
 from turnosya.services.business.routes.forms import (
     Change,
@@ -92,7 +95,7 @@ class ServiceShown(Resource):
     created_at: Instant
 
 
-@routes.post("", status_code=201, response_model=ServiceShown)
+@routes.post("", status_code=201, response_model=ServiceShown, responses=refuses(Forbidden, Conflict))
 async def add(
     here: Here, *, business_id: UUID, body: NewService, caller: SignedIn, once: OnceOnly
 ) -> Response:
@@ -115,7 +118,7 @@ async def read(here: Here, business_id: UUID, service_id: UUID, _caller: MaybeSi
     return _shown(*await offers.read(here, business_id, service_id))
 
 
-@routes.patch("/{service_id}")
+@routes.patch("/{service_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))
 async def change(
     here: Here, *, business_id: UUID, service_id: UUID, body: ServiceChange, caller: SignedIn
 ) -> ServiceShown:
@@ -127,7 +130,12 @@ async def change(
     return _shown(*changed)
 
 
-@routes.delete("/{service_id}", status_code=204, response_class=Response)
+@routes.delete(
+    "/{service_id}",
+    status_code=204,
+    response_class=Response,
+    responses=refuses(Forbidden, Conflict, NeedsDecision),
+)
 async def remove(
     here: Here,
     *,

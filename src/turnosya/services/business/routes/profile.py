@@ -7,10 +7,14 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import AfterValidator, Field
 
+from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.messages import Conflict, Forbidden
 from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.problems import refuses
 from turnosya.services.business import profile, values
+from turnosya.services.business.refusals import BusinessHasAppointments
 from turnosya.services.business.routes.forms import (
     Change,
     Currency,
@@ -160,7 +164,7 @@ async def read(here: Here, business_id: UUID, _caller: MaybeSignedIn) -> Busines
     return _shown(await profile.read(here, business_id))
 
 
-@routes.patch("/{business_id}")
+@routes.patch("/{business_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))
 async def change(here: Here, business_id: UUID, body: BusinessChange, caller: SignedIn) -> BusinessShown:
     """Change the profile (owner)."""
     changed = await profile.change(
@@ -169,7 +173,12 @@ async def change(here: Here, business_id: UUID, body: BusinessChange, caller: Si
     return _shown(changed)
 
 
-@routes.delete("/{business_id}", status_code=204, response_class=Response)
+@routes.delete(
+    "/{business_id}",
+    status_code=204,
+    response_class=Response,
+    responses=refuses(Forbidden, Conflict, BusinessHasAppointments),
+)
 async def close(here: Here, business_id: UUID, caller: SignedIn) -> Response:
     """Delete a business that has no future appointments (owner)."""
     await profile.close(here, business_id, caller.user_id)

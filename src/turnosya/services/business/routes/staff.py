@@ -6,9 +6,12 @@ from uuid import UUID
 from fastapi import Response
 
 from turnosya.contracts.business import OnConflict
+from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Flag, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.messages import Conflict, Forbidden
 from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.problems import refuses
 from turnosya.services.business import staff
 from turnosya.services.business.routes.forms import Change, Here, Name, after_id, at_home
 from turnosya.services.business.state import BusinessState, StaffMember
@@ -42,7 +45,7 @@ class MemberShown(Resource):
     created_at: Instant
 
 
-@routes.post("", status_code=201, response_model=MemberShown)
+@routes.post("", status_code=201, response_model=MemberShown, responses=refuses(Forbidden, Conflict))
 async def add(
     here: Here, *, business_id: UUID, body: NewMember, caller: SignedIn, once: OnceOnly
 ) -> Response:
@@ -65,7 +68,7 @@ async def read(here: Here, business_id: UUID, staff_id: UUID, _caller: MaybeSign
     return _shown(*await staff.read(here, business_id, staff_id))
 
 
-@routes.patch("/{staff_id}")
+@routes.patch("/{staff_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))
 async def change(
     here: Here, *, business_id: UUID, staff_id: UUID, body: MemberChange, caller: SignedIn
 ) -> MemberShown:
@@ -77,7 +80,12 @@ async def change(
     return _shown(*changed)
 
 
-@routes.delete("/{staff_id}", status_code=204, response_class=Response)
+@routes.delete(
+    "/{staff_id}",
+    status_code=204,
+    response_class=Response,
+    responses=refuses(Forbidden, Conflict, NeedsDecision),
+)
 async def remove(
     here: Here, *, business_id: UUID, staff_id: UUID, caller: SignedIn, on_conflict: OnConflict | None = None
 ) -> Response:

@@ -11,12 +11,21 @@ from turnosya.contracts.users import GetPeople
 from turnosya.runtime import phones
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import Forbidden, NotFound, invalid
+from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import actions, agenda, booking, copies, holds, moving, series, zones
 from turnosya.services.turnos.actions import Action, Deed
 from turnosya.services.turnos.booking import Client, Order
 from turnosya.services.turnos.moving import Move
+from turnosya.services.turnos.refusals import (
+    AppointmentNotActive,
+    CancellationWindowClosed,
+    HoldExpired,
+    SlotTaken,
+    SlotUnavailable,
+    TooManyHolds,
+)
 from turnosya.services.turnos.resources import (
     AppointmentResource,
     HoldResource,
@@ -115,7 +124,12 @@ class MoveBody(Closed):
     staff_id: UUID | None = None
 
 
-@routes.post("/holds", status_code=201, response_model=HoldResource)
+@routes.post(
+    "/holds",
+    status_code=201,
+    response_model=HoldResource,
+    responses=refuses(NotFound, SlotTaken, SlotUnavailable, TooManyHolds),
+)
 async def hold(here: Here, body: HoldBody, caller: SignedIn, once: OnceOnly) -> Response:
     """Keeps a time for some minutes."""
     order = Order(
@@ -136,7 +150,12 @@ async def release(here: Here, hold_id: UUID, caller: SignedIn) -> None:
     await holds.release(here, caller.user_id, hold_id)
 
 
-@routes.post("/appointments", status_code=201, response_model=AppointmentResource | SeriesResource)
+@routes.post(
+    "/appointments",
+    status_code=201,
+    response_model=AppointmentResource | SeriesResource,
+    responses=refuses(NotFound, SlotTaken, HoldExpired, SlotUnavailable),
+)
 async def book(here: Here, body: BookingBody, caller: SignedIn, once: OnceOnly) -> Response:
     """Books a time for oneself, or the same time again and again."""
     order = Order(
@@ -155,7 +174,12 @@ async def book(here: Here, body: BookingBody, caller: SignedIn, once: OnceOnly) 
     return kept_response(await booking.book(here, order, once))
 
 
-@routes.post("/businesses/{business_id}/appointments", status_code=201, response_model=AppointmentResource)
+@routes.post(
+    "/businesses/{business_id}/appointments",
+    status_code=201,
+    response_model=AppointmentResource,
+    responses=refuses(Forbidden, SlotTaken, SlotUnavailable),
+)
 async def set_by_business(
     here: Here, business_id: UUID, body: OwnBookingBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -183,7 +207,7 @@ async def set_by_business(
     return kept_response(await booking.book(here, order, once))
 
 
-@routes.get("/appointments")
+@routes.get("/appointments", responses=refuses(NotFound))
 async def list_appointments(
     here: Here,
     caller: SignedIn,
@@ -222,7 +246,11 @@ async def read_appointment(here: Here, appointment_id: UUID, caller: SignedIn) -
     return appointment_resource(seen.turno, seen.shop.calendar.zone)
 
 
-@routes.post("/appointments/{appointment_id}/cancel", response_model=AppointmentResource)
+@routes.post(
+    "/appointments/{appointment_id}/cancel",
+    response_model=AppointmentResource,
+    responses=refuses(AppointmentNotActive, CancellationWindowClosed),
+)
 async def cancel(
     here: Here,
     appointment_id: UUID,
@@ -237,7 +265,11 @@ async def cancel(
     return kept_response(await actions.act(here, deed, once))
 
 
-@routes.post("/appointments/{appointment_id}/reschedule", response_model=AppointmentResource)
+@routes.post(
+    "/appointments/{appointment_id}/reschedule",
+    response_model=AppointmentResource,
+    responses=refuses(AppointmentNotActive, CancellationWindowClosed, SlotTaken, SlotUnavailable),
+)
 async def reschedule(
     here: Here, appointment_id: UUID, body: MoveBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -246,21 +278,33 @@ async def reschedule(
     return kept_response(await moving.reschedule(here, move, once))
 
 
-@routes.post("/appointments/{appointment_id}/confirm", response_model=AppointmentResource)
+@routes.post(
+    "/appointments/{appointment_id}/confirm",
+    response_model=AppointmentResource,
+    responses=refuses(Forbidden, Conflict, AppointmentNotActive),
+)
 async def confirm(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
     """Confirms a request; the business's."""
     deed = Deed(Action.CONFIRM, appointment_id, caller.user_id)
     return kept_response(await actions.act(here, deed, once))
 
 
-@routes.post("/appointments/{appointment_id}/complete", response_model=AppointmentResource)
+@routes.post(
+    "/appointments/{appointment_id}/complete",
+    response_model=AppointmentResource,
+    responses=refuses(Forbidden, Conflict, AppointmentNotActive),
+)
 async def complete(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
     """The client came; the business's, from the start on."""
     deed = Deed(Action.COMPLETE, appointment_id, caller.user_id)
     return kept_response(await actions.act(here, deed, once))
 
 
-@routes.post("/appointments/{appointment_id}/no-show", response_model=AppointmentResource)
+@routes.post(
+    "/appointments/{appointment_id}/no-show",
+    response_model=AppointmentResource,
+    responses=refuses(Forbidden, Conflict, AppointmentNotActive),
+)
 async def no_show(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
     """The client did not come; the business's, from the start on."""
     deed = Deed(Action.NO_SHOW, appointment_id, caller.user_id)

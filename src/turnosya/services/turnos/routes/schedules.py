@@ -7,10 +7,12 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field, model_validator
 
+from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Integer
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.messages import Forbidden, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import copies, schedules
 from turnosya.services.turnos.hours import parse_hours
 from turnosya.services.turnos.resources import (
@@ -90,7 +92,7 @@ async def read_schedule(here: Here, business_id: UUID, caller: MaybeSignedIn) ->
     return schedule_resource((await copies.current_shop(here, business_id)).schedule)
 
 
-@routes.put("/schedule")
+@routes.put("/schedule", responses=refuses(Forbidden, NeedsDecision))
 async def replace_schedule(
     here: Here, business_id: UUID, body: ScheduleBody, caller: SignedIn
 ) -> ScheduleResource:
@@ -100,7 +102,12 @@ async def replace_schedule(
     return schedule_resource(await schedules.replace_schedule(here, owner, body.applied_to, staff_ids=named))
 
 
-@routes.post("/overrides", status_code=201, response_model=OverrideResource)
+@routes.post(
+    "/overrides",
+    status_code=201,
+    response_model=OverrideResource,
+    responses=refuses(Forbidden, NeedsDecision),
+)
 async def add_override(
     here: Here, business_id: UUID, body: OverrideBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -129,7 +136,7 @@ async def list_overrides(
     )
 
 
-@routes.delete("/overrides/{override_id}", status_code=204)
+@routes.delete("/overrides/{override_id}", status_code=204, responses=refuses(Forbidden, NeedsDecision))
 async def remove_override(
     here: Here,
     business_id: UUID,
