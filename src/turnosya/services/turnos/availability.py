@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from turnosya.services.turnos.hours import Calendar
 from turnosya.services.turnos.windows import Window, instant, local_date
 
+_DAY = timedelta(days=1)
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -135,26 +139,24 @@ def free_starts(
     """Everything that is offered in the windows that open on ``days``, earliest first, one row a start.
 
     A row names the member whom a booking without ``staff_id`` would get, and sums the seats left over all
-    who are free. O(starts + taken) after sorting; ``days`` must be in order.
+    who are free. O(starts + taken) after sorting, and no start is looked at by itself: what is in the way
+    cuts runs out of the grid. ``days`` must be in order.
     """
     if not sought.is_active:
         return []
-    taken = list(taken)
-    offers: defaultdict[datetime, list[tuple[UUID, int]]] = defaultdict(list)
     candidates = _candidates(sought, staff_id)
-    for agenda in _agendas(calendar, sought, taken, candidates):
-        for start_at, seats in agenda.offered(days, limits):
-            offers[start_at].append((agenda.staff_id, seats))
-    load = _Load(calendar, taken if len(candidates) > 1 else ())
-    return [
-        Slot(
-            start_at,
-            start_at + sought.duration,
-            load.lightest(start_at, free),
-            sum(n for _, n in free),
-        )
-        for start_at, free in sorted(offers.items())
-    ]
+    runs: list[_Run] = []
+    for place, agenda in enumerate(_agendas(calendar, sought, taken, candidates)):
+        runs += agenda.offered(days, limits, place=place, shares_out=len(candidates) > 1)
+    # The last to write a start is the one who gets it: fewest turnos that day, then the lowest id (R15).
+    runs.sort(reverse=True, key=_precedence)
+    chosen: dict[datetime, int] = {}
+    remaining: Counter[datetime] = Counter()
+    for run in runs:
+        chosen.update(dict.fromkeys(run.starts, run.place))
+        remaining.update(run.starts if run.seats == 1 else dict.fromkeys(run.starts, run.seats))
+    duration = sought.duration
+    return [Slot(one, one + duration, candidates[chosen[one]], remaining[one]) for one in sorted(chosen)]
 
 
 def judge(
@@ -180,14 +182,14 @@ def judge(
     candidates = _candidates(sought, staff_id)
     if not candidates:
         return Reason.STAFF_NOT_QUALIFIED
-    taken = list(taken)
-    agendas = {agenda.staff_id: agenda for agenda in _agendas(calendar, sought, taken, candidates)}
-    reasons = {one: agenda.refusal(start_at, lifted) for one, agenda in agendas.items()}
-    free = [(one, 1) for one, reason in reasons.items() if reason is None]
+    agendas = list(_agendas(calendar, sought, taken, candidates))
+    reasons = [agenda.refusal(start_at, lifted) for agenda in agendas]
+    free = [agenda for agenda, reason in zip(agendas, reasons, strict=True) if reason is None]
     if free:
-        chosen = _Load(calendar, taken).lightest(start_at, free)
-        return Place(chosen, agendas[chosen].next_seat(start_at))
-    return max((reason for reason in reasons.values() if reason), key=_RANK.__getitem__)
+        day = local_date(calendar.zone, start_at)
+        chosen = min(free, key=lambda agenda: (agenda.load_on(day), agenda.staff_id))
+        return Place(chosen.staff_id, chosen.next_seat(start_at))
+    return max((reason for reason in reasons if reason), key=_RANK.__getitem__)
 
 
 def _candidates(sought: Sought, staff_id: UUID | None) -> tuple[UUID, ...]:
@@ -206,38 +208,60 @@ def _agendas(
     for one in taken:
         of_member[one.staff_id].append(one)
     for staff_id in candidates:
-        yield _Agenda(calendar, sought, staff_id, of_member[staff_id])
+        yield _Agenda(calendar, sought, staff_id, of_member.get(staff_id, ()))
 
 
-class _Span(NamedTuple):
-    """Starts that are impossible: all between the two, neither included."""
-
-    after: datetime
-    before: datetime
+_Span = tuple[datetime, datetime]
+"""Starts that are impossible: all between the two, neither included."""
 
 
 class _Shut:
     """Many such spans, merged, for one look-up or one sweep."""
 
     def __init__(self, spans: Iterable[_Span]) -> None:
-        merged: list[_Span] = []
-        for span in sorted(spans):
+        # Two columns: bisected as they are, and no object a span.
+        self._afters: list[datetime] = []
+        self._befores: list[datetime] = []
+        last: datetime | None = None
+        for after, before in sorted(spans):
             # Two that only touch leave the start between them possible, hence < and not <=.
-            if merged and span.after < merged[-1].before:
-                if span.before > merged[-1].before:
-                    merged[-1] = _Span(merged[-1].after, span.before)
-            else:
-                merged.append(span)
-        self.spans = merged
-        self._afters = [span.after for span in merged]
+            if last is None or after >= last:
+                self._afters.append(after)
+                self._befores.append(before)
+                last = before
+            elif before > last:
+                self._befores[-1] = last = before
 
     def __contains__(self, start_at: datetime) -> bool:
         index = bisect_left(self._afters, start_at) - 1
-        return index >= 0 and start_at < self.spans[index].before
+        return index >= 0 and start_at < self._befores[index]
 
-    def first_from(self, start_at: datetime) -> int:
-        """The index of the first span that can matter from ``start_at`` on."""
-        return max(0, bisect_left(self._afters, start_at) - 1)
+    def cut_from(self, starts: Sequence[datetime]) -> Sequence[datetime]:
+        """Of rising ``starts`` those in none of the spans: what is between two spans is taken as it is."""
+        first = bisect_right(self._befores, starts[0])
+        until = bisect_left(self._afters, starts[-1], first)
+        if first == until:
+            return starts
+        left: list[datetime] = []
+        begin = 0
+        for after, before in zip(self._afters[first:until], self._befores[first:until], strict=True):
+            left += starts[begin : bisect_right(starts, after, begin)]
+            begin = bisect_left(starts, before, begin)
+        left += starts[begin:]
+        return left
+
+
+class _Run(NamedTuple):
+    """Rising starts that a member offers, with the seats left at each, and their turnos that local date."""
+
+    load: int
+    place: int
+    """The member's among the candidates, who come in the order of their ids."""
+    starts: Sequence[datetime]
+    seats: int
+
+
+_precedence = itemgetter(0, 1)
 
 
 class _Agenda:
@@ -248,26 +272,85 @@ class _Agenda:
         self._calendar = calendar
         self._sought = sought
         self._taken = taken
-        self._closed = _Shut(self._around_closure(span) for span in calendar.closures_of(staff_id))
-        self._busy = _Shut(self._around(one) for one in taken)
-        self._shut = _Shut((*self._closed.spans, *self._busy.spans))
         self._sessions: defaultdict[datetime, list[Taken]] = defaultdict(list)
         if sought.capacity > 1 and sought.service_id:
             for one in taken:
                 if one.service_id == sought.service_id:
                     self._sessions[one.start_at].append(one)
 
-    def offered(self, days: Sequence[date], limits: Limits) -> Iterator[tuple[datetime, int]]:
-        """Starts offered in the windows of ``days`` with the seats left; each start once, in no order."""
-        windows = sorted(window for day in days for window in self._calendar.day(self.staff_id, day).windows)
-        # Windows of two days may overlap (R4 unites only within one), then both have the same starts.
-        starts = {start_at for window in windows for start_at in self._sweep(window, limits)}
-        for start_at in starts:
-            yield start_at, self._sought.capacity
-        for start_at in self._sessions:
+    @cached_property
+    def _busy(self) -> _Shut:
+        return _Shut(self._busy_spans())
+
+    @cached_property
+    def _closed(self) -> _Shut:
+        return _Shut(self._closed_spans())
+
+    @cached_property
+    def _shut(self) -> _Shut:
+        closed = self._closed_spans()
+        return _Shut([*closed, *self._busy_spans()]) if closed else self._busy
+
+    def _closed_spans(self) -> list[_Span]:
+        # Buffers may fall into closures (R5).
+        duration = self._sought.duration
+        return [(span.start_at - duration, span.end_at) for span in self._calendar.closures_of(self.staff_id)]
+
+    def _busy_spans(self) -> list[_Span]:
+        sought = self._sought
+        lead, rest = sought.duration + sought.buffer_after, sought.buffer_before
+        spans = [(start_at - lead, end_at) for start_at, end_at in [one.busy for one in self._taken]]
+        return [(after, end_at + rest) for after, end_at in spans] if rest else spans
+
+    @cached_property
+    def _starts_taken(self) -> list[datetime]:
+        return sorted(one.start_at for one in self._taken)
+
+    def load_on(self, day: date) -> int:
+        """How many turnos the member has that begin on a local date, whoever they are for."""
+        zone, starts = self._calendar.zone, self._starts_taken
+        until = bisect_left(starts, instant(zone, day + _DAY, 0))
+        return until - bisect_left(starts, instant(zone, day, 0))
+
+    def offered(self, days: Sequence[date], limits: Limits, *, place: int, shares_out: bool) -> list[_Run]:
+        """What is offered in the windows of ``days``, each start once, by local date; in no order.
+
+        Loads are counted only where somebody ``shares_out`` by them.
+        """
+        stretches = self._stretches(days, limits)
+        runs: list[_Run] = []
+        for day, starts in stretches.items():
+            load = self.load_on(day) if shares_out else 0
+            left = self._shut.cut_from(starts)
+            if left:
+                runs.append(_Run(load, place, left, self._sought.capacity))
+            if self._sessions:
+                runs += [
+                    _Run(load, place, (start_at,), seats) for start_at, seats in self._open_sessions(starts)
+                ]
+        return runs
+
+    def _stretches(self, days: Sequence[date], limits: Limits) -> dict[date, Sequence[datetime]]:
+        """The grid within the limits, as if nothing were taken, by the local date of the start."""
+        calendar, duration = self._calendar, self._sought.duration
+        found: dict[date, Sequence[datetime]] = {}
+        for day in days:
+            for window in calendar.day(self.staff_id, day).windows:
+                last_at = min(window.end_at - duration, limits.until_at - timedelta.resolution)
+                for local_day, grid in _grid(calendar.zone, window, calendar.week.slot_step_minutes):
+                    starts = _between(grid, limits.earliest_at, last_at)
+                    if not starts:
+                        continue
+                    before = found.get(local_day)
+                    # Windows of two days may overlap (R4 unites only within one), then both have some starts.
+                    found[local_day] = starts if before is None else _united(before, starts)
+        return found
+
+    def _open_sessions(self, starts: Sequence[datetime]) -> Iterator[tuple[datetime, int]]:
+        """Sessions at some of ``starts`` that have begun to fill, with the seats left in them."""
+        for start_at in self._sessions.keys() & set(starts):
             seats = self._seats_left(start_at)
-            on_offer = limits.refuses(start_at) is None and start_at not in self._closed
-            if seats and on_offer and any(self._is_on_grid(window, start_at) for window in windows):
+            if seats and start_at not in self._closed:
                 yield start_at, seats
 
     def refusal(self, start_at: datetime, lifted: Collection[Reason]) -> Reason | None:
@@ -285,18 +368,17 @@ class _Agenda:
         return next(seat for seat in range(1, len(given) + 2) if seat not in given)
 
     def _outside_hours(self, start_at: datetime) -> Reason | None:
-        calendar, span = (
-            self._calendar,
-            Window(start_at, start_at + self._sought.duration),
-        )
+        calendar = self._calendar
         days = calendar.days_around(self.staff_id, start_at)
         windows = [window for day in days for window in day.windows if self._fits(window, start_at)]
         if not windows:
+            span = Window(start_at, start_at + self._sought.duration)
             is_holiday = calendar.is_shut_for_holiday(self.staff_id, span)
             return Reason.HOLIDAY if is_holiday else Reason.CLOSED
         if start_at in self._closed:
             return Reason.CLOSED
-        on_grid = any(self._is_on_grid(window, start_at) for window in windows)
+        step = timedelta(minutes=calendar.week.slot_step_minutes)
+        on_grid = any((start_at - window.start_at) % step == timedelta() for window in windows)
         return None if on_grid else Reason.OFF_GRID
 
     def _conflict(self, start_at: datetime) -> Reason:
@@ -314,69 +396,41 @@ class _Agenda:
             return 0
         return max(0, self._sought.capacity - len(session))
 
-    def _sweep(self, window: Window, limits: Limits) -> Iterator[datetime]:
-        """Starts on the window's grid at which nothing at all is in the way; one pass over what is."""
-        step = timedelta(minutes=self._calendar.week.slot_step_minutes)
-        last_at = min(window.end_at - self._sought.duration, limits.until_at - timedelta.resolution)
-        return _outside(self._shut, _grid(window.start_at, limits.earliest_at, step, last_at))
-
-    def _is_on_grid(self, window: Window, start_at: datetime) -> bool:
-        step = timedelta(minutes=self._calendar.week.slot_step_minutes)
-        return self._fits(window, start_at) and (start_at - window.start_at) % step == timedelta()
-
     def _fits(self, window: Window, start_at: datetime) -> bool:
         return window.start_at <= start_at and start_at + self._sought.duration <= window.end_at
 
     def _meets(self, one: Taken, start_at: datetime) -> bool:
-        span = self._around(one)
-        return span.after < start_at < span.before
-
-    def _around(self, one: Taken) -> _Span:
-        sought = self._sought
-        ends_after = one.busy.start_at - sought.duration - sought.buffer_after
-        return _Span(ends_after, one.busy.end_at + sought.buffer_before)
-
-    def _around_closure(self, closure: Window) -> _Span:
-        # Buffers may fall into closures (R5).
-        return _Span(closure.start_at - self._sought.duration, closure.end_at)
+        sought, busy = self._sought, one.busy
+        ends_at = start_at + sought.duration + sought.buffer_after
+        return busy.start_at < ends_at and start_at - sought.buffer_before < busy.end_at
 
 
-def _grid(anchor: datetime, earliest_at: datetime, step: timedelta, last_at: datetime) -> Iterator[datetime]:
-    start_at = anchor
-    if earliest_at > anchor:
-        start_at += -(-(earliest_at - anchor) // step) * step
-    while start_at <= last_at:
-        yield start_at
-        start_at += step
+# A month of one shop is 31 entries, shared by all with the same hours and zone; some 2 KiB each.
+@lru_cache(maxsize=4096)
+def _grid(zone: ZoneInfo, window: Window, step_minutes: int) -> tuple[tuple[date, tuple[datetime, ...]], ...]:
+    """The starts of a window, by the local date on which they lie: a night has two."""
+    step, count = timedelta(minutes=step_minutes), 0
+    of_day: defaultdict[date, list[datetime]] = defaultdict(list)
+    day, day_end = local_date(zone, window.start_at), window.start_at
+    start_at = window.start_at
+    while start_at < window.end_at:
+        if start_at >= day_end:
+            day = local_date(zone, start_at)
+            day_end = instant(zone, day + _DAY, 0)
+        of_day[day].append(start_at)
+        count += 1
+        start_at = window.start_at + count * step
+    return tuple((day, tuple(starts)) for day, starts in of_day.items())
 
 
-def _outside(shut: _Shut, starts: Iterator[datetime]) -> Iterator[datetime]:
-    """Of rising ``starts`` those in no span of ``shut``."""
-    spans, index, count = shut.spans, -1, len(shut.spans)
-    for start_at in starts:
-        if index < 0:
-            index = shut.first_from(start_at)
-        while index < count and spans[index].before <= start_at:
-            index += 1
-        if index == count or start_at <= spans[index].after:
-            yield start_at
+def _between(starts: Sequence[datetime], first_at: datetime, last_at: datetime) -> Sequence[datetime]:
+    """Those of rising starts from ``first_at`` to ``last_at``, both included."""
+    begin = bisect_left(starts, first_at) if starts[0] < first_at else 0
+    end = bisect_right(starts, last_at) if starts[-1] > last_at else len(starts)
+    return starts[begin:end]
 
 
-class _Load:
-    """How many turnos each member has on a local date, to share out those without a wish (R15)."""
-
-    def __init__(self, calendar: Calendar, taken: Iterable[Taken]) -> None:
-        self._calendar = calendar
-        self._count: Counter[tuple[UUID, date]] = Counter(
-            (one.staff_id, local_date(calendar.zone, one.start_at)) for one in taken
-        )
-
-    def lightest(self, start_at: datetime, free: Sequence[tuple[UUID, int]]) -> UUID:
-        """Of members in the order of their ids, the first of those with fewest turnos that day."""
-        if len(free) == 1:
-            return free[0][0]
-        day = local_date(self._calendar.zone, start_at)
-        return min(
-            (staff_id for staff_id, _ in free),
-            key=lambda staff_id: self._count[staff_id, day],
-        )
+def _united(before: Sequence[datetime], starts: Sequence[datetime]) -> Sequence[datetime]:
+    if before[-1] < starts[0]:
+        return [*before, *starts]
+    return sorted({*before, *starts})
