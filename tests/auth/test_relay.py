@@ -16,7 +16,13 @@ from prometheus_client import REGISTRY
 
 from tests.auth.world import MINUTE, World
 from tests.stage import until
-from turnosya.contracts.auth import AccessChanged, AccessHeartbeat, CodeRequested, SignedIn
+from turnosya.contracts.auth import (
+    AccessChanged,
+    AccessHeartbeat,
+    CodeRequested,
+    SecurityNoted,
+    SignedIn,
+)
 from turnosya.contracts.users import GetBlocked
 from turnosya.runtime.bus import ID, SEQUENCE, Envelope, Undelivered
 from turnosya.runtime.ids import new_id
@@ -74,12 +80,13 @@ async def test_events_are_delivered_in_order_and_then_forgotten(
         AccessChanged.wire_name,  # never behind a code that cannot be delivered
         CodeRequested.wire_name,
         SignedIn.wire_name,
+        SecurityNoted.wire_name,
     ]
     assert [await world.redis.xlen(stream) for stream in (EVENTS, ACCESS_EVENTS)] == [0, 0]
     sequences = [int(envelope.headers[SEQUENCE]) for envelope in listener.heard[1:]]
     assert sequences == sorted(set(sequences))
     assert max(sequences) < 2**63
-    assert len({envelope.headers[ID] for envelope in listener.heard}) == 3
+    assert len({envelope.headers[ID] for envelope in listener.heard}) == 4
 
 
 async def test_an_event_that_could_not_be_delivered_waits_with_all_behind_it(

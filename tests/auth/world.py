@@ -27,9 +27,10 @@ from turnosya.runtime.bus import Bus, Transport
 from turnosya.runtime.http import web_app
 from turnosya.runtime.identity import Caller, TokenVerifier
 from turnosya.runtime.ids import new_id
+from turnosya.runtime.links import Links
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Event, NotFound, Nothing, Unavailable
-from turnosya.runtime.settings import load
+from turnosya.runtime.settings import ProcessSettings, load
 from turnosya.services.auth import access, keys, login, otp, sessions
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.login import Credentials
@@ -129,7 +130,14 @@ class World:
 
     def copy_of_auth(self, *, limited: bool = True, loopback_exempt: bool = False) -> Auth:
         store = Store(self.redis, lambda: self.now.ms)
-        return Auth.of(self.settings, self.bus, store, limited=limited, loopback_exempt=loopback_exempt)
+        return Auth.of(
+            self.settings,
+            self.bus,
+            store,
+            links=self.auth.links,
+            limited=limited,
+            loopback_exempt=loopback_exempt,
+        )
 
     async def ask_code(
         self,
@@ -236,9 +244,17 @@ async def a_world(redis: Redis) -> AsyncGenerator[World]:
     await bus.answer(KeepBlocked, people.keep)
     await bus.answer(GetBlocked, people.all_blocked)
     key = Fernet.generate_key().decode()
-    names = ("TURNOSYA_TOKEN_MAC_KEY", "TURNOSYA_OTP_PEPPER", "TURNOSYA_KEY_ENCRYPTION_KEY")
+    names = (
+        "TURNOSYA_TOKEN_MAC_KEY",
+        "TURNOSYA_OTP_PEPPER",
+        "TURNOSYA_KEY_ENCRYPTION_KEY",
+        "TURNOSYA_LINK_KEY",
+    )
     settings = load(AuthSettings, dict.fromkeys(names, key))
-    auth = Auth.of(settings, bus, Store(redis, lambda: now.ms), limited=True, loopback_exempt=False)
+    links = Links(settings, load(ProcessSettings, {}))
+    auth = Auth.of(
+        settings, bus, Store(redis, lambda: now.ms), links=links, limited=True, loopback_exempt=False
+    )
     await access.load(auth)
 
     yield World(auth, redis, now, people, transport, bus, settings, message_key)

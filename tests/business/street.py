@@ -21,8 +21,8 @@ from turnosya.runtime.messages import Nothing, Rpc
 from turnosya.runtime.service import Host, Running, Service
 from turnosya.services.business.context import Businesses
 from turnosya.services.business.service import service as business
-from turnosya.services.users import store as users_store
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts as users_store
+from turnosya.services.users.store.accounts import Account
 
 BASE = "/v1/businesses"
 ZONE = "America/Argentina/Buenos_Aires"

@@ -19,10 +19,10 @@ async def stage(servers: Servers) -> AsyncGenerator[Stage]:
 async def town(stage: Stage) -> Town:
     """A stage as new: nobody was told anything but that they are welcome."""
     for name, tables in (
-        ("notification", "deliveries, messages, inbox"),
+        ("notification", "deliveries, messages, code_days, inbox"),
         ("users", "people, blocks, outbox"),
     ):
         async with stage.running[name].host.db.transaction() as tx:
-            await tx.connection.exec_driver_sql(f"TRUNCATE {tables}")
+            await tx.connection.exec_driver_sql(f"TRUNCATE {tables} CASCADE")
     stage.clock.use(version=stage.clock.version + 1, set_to=None)
     return await a_town(stage)

@@ -21,6 +21,7 @@ FACTS = {
     "purpose": "login",
     "code": "123456",
     "minutes": 5,
+    "link": "http://127.0.0.1:8000/v1/auth/links/not-me?token=x",
     "device_name": "Pixel 9",
     "by": "you",
 }

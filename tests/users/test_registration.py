@@ -19,9 +19,9 @@ from tests.users.town import (
 )
 from turnosya.contracts.users import FindByPhone
 from turnosya.runtime.ids import new_id
-from turnosya.services.users import store
 from turnosya.services.users.refusals import PhoneTaken
 from turnosya.services.users.registration import NewPerson, new_account
+from turnosya.services.users.store import accounts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -135,10 +135,10 @@ async def test_of_fifty_sign_ups_with_one_number_one_gets_it(town: Town) -> None
     one = await new_account(town.users, ana)
     rivals = [replace(one, id=new_id()) for _ in range(50)]
 
-    async def add(rival: store.Account) -> bool:
+    async def add(rival: accounts.Account) -> bool:
         try:
             async with town.users.db.transaction() as tx:
-                await store.add(tx, rival)
+                await accounts.add(tx, rival)
         except PhoneTaken:
             return False
         return True

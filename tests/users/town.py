@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -20,9 +20,11 @@ from turnosya.contracts.auth import (
 )
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.runtime.messages import Event, Nothing, Unavailable
 from turnosya.services.users.context import Users
 from turnosya.services.users.service import service
+
+E = TypeVar("E", bound=Event)
 
 PHONE, OTHER_PHONE, THIRD_PHONE = "+5491122334455", "+5491155667788", "+5491166778899"
 PASSWORD = "un caballo verde"
@@ -90,6 +92,15 @@ class Town:
     http: httpx.AsyncClient
     callers: Callers
     auth: AskedOfAuth
+    heard: list[Event] = field(default_factory=list[Event])
+
+    async def listen(self, *kinds: type[Event]) -> None:
+        """Hears these events, as another service would."""
+        for kind in kinds:
+            await self.stage.bus.hear_every_copy(kind, self._hear)
+
+    async def _hear(self, event: Event) -> None:
+        self.heard.append(event)
 
     @property
     def users(self) -> Users:
@@ -128,6 +139,11 @@ class Town:
         body = {"phone": PHONE, "code": GOOD_CODE, "name": "Ana", "password": PASSWORD} | changes
         sent = {name: value for name, value in body.items() if value is not ...}
         return await self.http.post("/v1/users", json=sent, headers=headers)
+
+    async def told(self, kind: type[E]) -> list[E]:
+        """Events of this kind that users told, oldest first; ``listen`` hears them."""
+        await self.all_is_heard()
+        return [one for one in self.heard if isinstance(one, kind)]
 
     async def a_person(self, phone: str = PHONE, **changes: str) -> UUID:
         """Somebody with an account."""

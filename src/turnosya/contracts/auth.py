@@ -6,10 +6,15 @@ from uuid import UUID
 
 from pydantic import Field
 
+from turnosya.contracts.users import Held, SecurityFact
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, Secret, ServiceError
 
 Purpose = Literal["register", "password_reset", "change_phone", "login"]
 Channel = Literal["whatsapp", "email"]
+
+
+NOT_ME = ("not_me", "/v1/auth/links/not-me")
+"""The link in the message about a new device, for ``<user id>_<session id>``: 7 days."""
 
 
 class OtpInvalid(ServiceError):
@@ -99,6 +104,12 @@ class EndSessions(Rpc[AccessChanged]):
     key: str
 
 
+class GetHeld(Rpc[Held]):
+    """What does auth hold about this person? Their sessions."""
+
+    user_id: UUID
+
+
 class SetRoles(Rpc[AccessChanged]):
     """Roles of a user changed: later tokens carry them, present ones end (their ``uv`` is too low)."""
 
@@ -150,3 +161,7 @@ class SessionsEnded(Event):
     session_ids: list[UUID]
     reason: Literal["reused", "too_many", "blocked", "password_changed", "phone_changed", "erased", "admin"]
     at: datetime
+
+
+class SecurityNoted(SecurityFact):
+    """Something about signing in that an admin may have to look up later."""

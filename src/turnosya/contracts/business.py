@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from turnosya.contracts.users import Forgotten, Held
 from turnosya.runtime.messages import Event, Message, Rpc
 
 
@@ -69,6 +70,16 @@ class BusinessChanged(Event):
     aggregate: ClassVar[str] = "business.id"
 
     business: Business
+
+
+class GetHeld(Rpc[Held]):
+    """What does business hold about this person? Businesses they own, and where they work."""
+
+    user_id: UUID
+
+
+class PersonForgotten(Forgotten):
+    """An erased person is gone from business: their businesses are closed and they work nowhere."""
 
 
 OnConflict = Literal["keep", "propose", "cancel"]

@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.business import Business, OnConflict, Price
+from turnosya.contracts.users import Forgotten, Held
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, ServiceError
 
 
@@ -197,3 +198,13 @@ class AppointmentMissed(Event):
 
     appointment: Appointment
     actor_id: UUID
+
+
+class GetHeld(Rpc[Held]):
+    """What does turnos hold about this person? Their turnos as a client, their deeds in others'."""
+
+    user_id: UUID
+
+
+class PersonForgotten(Forgotten):
+    """An erased person is gone from turnos: their appointments are nobody's."""

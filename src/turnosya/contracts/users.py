@@ -1,10 +1,17 @@
 """What users answers and tells: people, credentials and preferences."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
+from pydantic import Field
+
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, Secret, ServiceError
+
+UNDO_PHONE_CHANGE = ("undo_phone_change", "/v1/users/links/phone-change")
+"""The link on a former number, for the id of the change: 72 h."""
+CONFIRM_EMAIL = ("confirm_email", "/v1/users/links/email-confirmation")
+"""The link to a new address, for the id of the confirmation: 72 h."""
 
 
 class CredentialsInvalid(ServiceError):
@@ -100,6 +107,64 @@ class GetBlocked(Rpc[BlockedUsers]):
     """Who is blocked? Auth asks when its Redis came back empty."""
 
 
+class QuietHours(Message):
+    """No reminder is sent between these wall-clock times, ``HH:MM``; they may lie across midnight."""
+
+    start: str
+    end: str
+
+
+class NotificationSettings(Message):
+    """How somebody wants to be told; the defaults are those of who never chose."""
+
+    push: bool = True
+    email: bool = True
+    whatsapp_important: bool = False
+    reminder_minutes_before: list[int] = Field(default_factory=lambda: [1440, 120])
+    quiet_hours: QuietHours | None = None
+
+
+class Device(Message):
+    """Where a push message reaches somebody."""
+
+    token: str
+    platform: Literal["fcm", "webpush"]
+    subscription: dict[str, Any] | None
+    """Of a browser (``webpush``): endpoint and keys as it gave them."""
+
+
+class Reach(Message):
+    """What one person chose, and their devices, the latest first."""
+
+    user_id: UUID
+    settings: NotificationSettings
+    devices: list[Device]
+
+
+class Reaches(Message):
+    """One for each of the asked that exist, in no order."""
+
+    items: list[Reach]
+
+
+class GetReach(Rpc[Reaches]):
+    """How do they want to be told? At most 100 ids."""
+
+    ids: list[UUID]
+
+
+class DropDevice(Rpc[Nothing]):
+    """The provider says that this device is gone; nothing if it is not known."""
+
+    token: str
+
+
+class Held(Message):
+    """What a service holds about a person, by kind of record, each record as plain JSON."""
+
+    records: dict[str, list[dict[str, Any]]]
+
+
 class UserRegistered(Event):
     """Somebody signed up."""
 
@@ -135,3 +200,69 @@ class RolesChanged(Event):
     user_id: UUID
     roles: list[str]
     key: str
+
+
+class PhoneChanged(Event):
+    """Somebody has another number; whoever holds the former one is told, with a link that undoes it."""
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    change_id: UUID
+    previous_phone: str
+    undo_until: datetime
+
+
+class EmailConfirmationRequested(Event):
+    """An address is to be confirmed by a link sent to it."""
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    confirmation_id: UUID
+    email: str
+    expires_at: datetime
+
+
+class Forgotten(Event):
+    """The shape in which a service confirms ``PersonErased``: each tells its own ``PersonForgotten``."""
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    key: str
+    """That of the ``PersonErased`` which is confirmed."""
+
+
+class PersonErased(Event):
+    """Somebody erased their account: every service forgets who they were and confirms it.
+
+    Told again until all have confirmed, and once more when no token of theirs can be good any longer.
+    """
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    key: str
+
+
+class SecurityFact(Event):
+    """The shape of what the audit keeps: ids only, never a name, number, address or text of people.
+
+    Each service tells its own, ``auth.SecurityNoted``, ``users.SecurityNoted``.
+    """
+
+    kind: str
+    """What happened: ``signed_in``, ``refused``, ``reused``, ``blocked``, ``roles_changed``, ``erased`` …"""
+    actor_id: UUID | None = None
+    """Who did it; None when nobody is known to have."""
+    subject_id: UUID | None = None
+    """Whose account it is about; None when there is none."""
+    session_id: UUID | None = None
+    reason: str | None = None
+    """A word of ours: ``credentials_invalid``, ``otp_invalid``, ``too_many`` …"""
+    at: datetime
+
+
+class SecurityNoted(SecurityFact):
+    """Something about an account that an admin may have to look up later."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,19 @@ class Delivery:
 
 
 current_delivery: ContextVar[Delivery | None] = ContextVar("delivery", default=None)
+
+
+@contextmanager
+def unmarked() -> Generator[None]:
+    """Work inside does not mark the event that is being handled as heard, and may open transactions.
+
+    For what is safe to repeat and needs other services in between; the handler's own transaction follows.
+    """
+    token = current_delivery.set(None)
+    try:
+        yield
+    finally:
+        current_delivery.reset(token)
 
 
 class LostLease(Exception):

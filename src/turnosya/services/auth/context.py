@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from cryptography.fernet import Fernet
 
 from turnosya.runtime.bus import Bus
+from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
 from turnosya.runtime.settings import Environment
 from turnosya.services.auth.key_ring import SigningKeyRing
@@ -30,6 +31,7 @@ class Auth:
     keys: SigningKeyRing
     mac_key: bytes
     pepper: bytes
+    links: Links
     limited: bool
     """False in development with TURNOSYA_RATE_LIMITS=off: pauses and sending budgets are lifted."""
     loopback_exempt: bool
@@ -48,12 +50,24 @@ class Auth:
         development = host.env is Environment.DEVELOPMENT
         limited = not (development and host.process.rate_limits == "off")
         yield cls.of(
-            settings, host.bus, Store(host.redis, _now_ms), limited=limited, loopback_exempt=development
+            settings,
+            host.bus,
+            Store(host.redis, _now_ms),
+            links=Links(settings, host.process),
+            limited=limited,
+            loopback_exempt=development,
         )
 
     @classmethod
     def of(
-        cls, settings: AuthSettings, bus: Bus, store: Store, *, limited: bool, loopback_exempt: bool
+        cls,
+        settings: AuthSettings,
+        bus: Bus,
+        store: Store,
+        *,
+        links: Links,
+        limited: bool,
+        loopback_exempt: bool,
     ) -> Auth:
         """Auth over a store."""
         return cls(
@@ -63,6 +77,7 @@ class Auth:
             keys=SigningKeyRing(store, Fernet(settings.key_encryption_key.get_secret_value())),
             mac_key=base64.urlsafe_b64decode(settings.token_mac_key.get_secret_value()),
             pepper=base64.urlsafe_b64decode(settings.otp_pepper.get_secret_value()),
+            links=links,
             limited=limited,
             loopback_exempt=loopback_exempt,
         )

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from turnosya.contracts.auth import AccessChanged, CodeRequested, SessionsEnded, SignedIn
+from turnosya.contracts.auth import AccessChanged, CodeRequested, SecurityNoted, SessionsEnded, SignedIn
 from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ def signed_in(auth: Auth, session_id: UUID, device_name: str | None) -> dict[str
     """The person is told of a new device."""
     event = SignedIn(user_id=NOBODY, session_id=session_id, device_name=device_name, at=auth.now())
     return _draft(auth, event, stream=EVENTS)
+
+
+def noted(auth: Auth) -> dict[str, Any]:
+    """What the audit is told; the script says what it is."""
+    return _draft(auth, SecurityNoted(kind="", at=auth.now()), stream=EVENTS)
 
 
 def code_requested(auth: Auth, event: CodeRequested) -> dict[str, Any]:

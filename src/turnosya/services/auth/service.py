@@ -6,7 +6,9 @@ from turnosya.contracts.auth import (
     CodeRequested,
     EndSessions,
     GetAccess,
+    GetHeld,
     GetSigningKeys,
+    SecurityNoted,
     SessionsEnded,
     SetRoles,
     SignedIn,
@@ -14,7 +16,7 @@ from turnosya.contracts.auth import (
 )
 from turnosya.contracts.users import CheckPassword, GetBlocked, KeepBlocked
 from turnosya.runtime.service import Service
-from turnosya.services.auth import access, keys, otp, relay, routes
+from turnosya.services.auth import access, keys, link_routes, otp, relay, routes, sessions
 from turnosya.services.auth.context import Auth
 from turnosya.services.auth.settings import AuthSettings
 
@@ -28,10 +30,11 @@ service = Service(
         GetAccess.answered_by(access.snapshot),
         EndSessions.answered_by(access.end_sessions),
         SetRoles.answered_by(access.set_roles),
+        GetHeld.answered_by(sessions.held),
     ],
     asks=[CheckPassword, KeepBlocked, GetBlocked],
-    tells=[AccessChanged, AccessHeartbeat, CodeRequested, SignedIn, SessionsEnded],
-    web=[routes.web, routes.inside],
+    tells=[AccessChanged, AccessHeartbeat, CodeRequested, SignedIn, SessionsEnded, SecurityNoted],
+    web=[routes.web, link_routes.web, routes.inside],
     redis=True,
     runs=[relay.run, access.heartbeats],
     ready=access.ready,

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from turnosya.contracts.auth import AccessChanged, OtpInvalid
-from turnosya.contracts.users import AccessBlocked
+from turnosya.contracts.auth import AccessChanged, GetHeld, OtpInvalid
+from turnosya.contracts.users import AccessBlocked, Held
 from turnosya.runtime import identity
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
@@ -88,14 +88,18 @@ class _Holder(BaseModel):
     expires_in_ms: float = REFRESH_TOKEN_S * 1000
 
 
-class _EndedOne(BaseModel):
+class EndedOne(BaseModel):
+    """What a script says of access that it ended, or not."""
+
     outcome: str
     user_id: UUID | None = None
     ended_session_ids: list[UUID] = []
+    version: int | None = None
     at: datetime | None = None
 
     @property
     def change(self) -> AccessChanged | None:
+        """What gateways must know at once; None if nothing ended."""
         if self.outcome != "ended":
             return None
         return Ended.model_validate(self.model_dump()).change()
@@ -146,6 +150,7 @@ async def sign_in(auth: Auth, challenge_id: UUID, *, code: str, device_name: str
         "signed_in": drafts.signed_in(auth, session_id, device_name),
         "access_changed": drafts.access_changed(auth),
         "sessions_ended": drafts.sessions_ended(auth, "too_many"),
+        "noted": drafts.noted(auth),
     }
     found = await decide(auth, "sign_in", given, _SignedIn)
     metrics.codes_tried.labels("login", found.outcome).inc()
@@ -173,6 +178,7 @@ async def refresh(auth: Auth, refresh_token: str, *, idempotency_key: str | None
         "retry": rules.retry_digest(idempotency_key),
         "access_changed": drafts.access_changed(auth),
         "sessions_ended": drafts.sessions_ended(auth, "reused"),
+        "noted": drafts.noted(auth),
     }
     found = await decide(auth, "rotate", given, _Rotated)
     metrics.refreshes.labels(found.outcome).inc()
@@ -224,6 +230,21 @@ async def sessions_of(auth: Auth, user_id: UUID) -> list[Session]:
     return sorted(live, key=lambda session: session.id, reverse=True)
 
 
+async def held(auth: Auth, request: GetHeld) -> Held:
+    """The sessions of a person, for whoever wants to know all that is held about them."""
+    found = await sessions_of(auth, request.user_id)
+    sessions = [
+        {
+            "id": str(one.id),
+            "device_name": one.device_name,
+            "created_at": one.created_at.isoformat(),
+            "last_used_at": one.last_used_at.isoformat(),
+        }
+        for one in found
+    ]
+    return Held(records={"sessions": sessions})
+
+
 def _expires_ms(family: dict[str, str]) -> int:
     return min(int(family["expires_at"]), int(family["rotated_at"]) + REFRESH_TOKEN_S * 1000)
 
@@ -239,7 +260,7 @@ def _session(family: dict[str, str]) -> Session:
 
 async def end_session(auth: Auth, user_id: UUID, session_id: UUID) -> AccessChanged:
     """Ends one session of its own user; ``NotFound`` if it is not a live one of theirs."""
-    found = await decide(auth, "end_session", _ending(auth, user_id, session_id), _EndedOne)
+    found = await decide(auth, "end_session", _ending(auth, user_id, session_id), EndedOne)
     if found.change is None:
         raise NotFound
     return found.change

@@ -1,31 +1,14 @@
 """What can be set for auth."""
 
-import base64
-import binascii
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from turnosya.runtime.settings import Settings
-
-KEY_BYTES = 32
+from turnosya.runtime.links import Key, LinkSettings
 
 
-def _key(value: SecretStr) -> SecretStr:
-    try:
-        raw = base64.urlsafe_b64decode(value.get_secret_value())
-    except (ValueError, binascii.Error):
-        raw = b""
-    if len(raw) != KEY_BYTES:
-        raise ValueError("must be 32 random bytes in base64url")
-    return value
-
-
-Key = Annotated[SecretStr, AfterValidator(_key)]
-
-
-class AuthSettings(Settings):
+class AuthSettings(LinkSettings):
     """Settings of the auth service."""
 
     token_mac_key: Key = Field(description="Makes refresh tokens unforgeable: 32 bytes in base64url.")

@@ -1,10 +1,10 @@
 """Business: who offers what, where, and who works there."""
 
-from turnosya.contracts.business import BusinessChanged, GetBusiness
+from turnosya.contracts.business import BusinessChanged, GetBusiness, GetHeld, PersonForgotten
 from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
-from turnosya.contracts.users import GetPeople
+from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
-from turnosya.services.business import profile
+from turnosya.services.business import erasure, profile
 from turnosya.services.business.context import Businesses
 from turnosya.services.business.routes import offers, staff
 from turnosya.services.business.routes import profile as profile_routes
@@ -14,9 +14,10 @@ service = Service(
     name="business",
     open=Businesses.open,
     settings=BusinessSettings,
-    answers=[GetBusiness.answered_by(profile.tell)],
+    answers=[GetBusiness.answered_by(profile.tell), GetHeld.answered_by(erasure.held)],
+    hears=[PersonErased.heard_by(erasure.forget)],
     asks=[GetPeople, ApplyBusiness, FollowBusiness],
-    tells=[BusinessChanged],
+    tells=[BusinessChanged, PersonForgotten],
     web=[profile_routes.routes, offers.routes, staff.routes],
     migrations="turnosya.services.business.migrations",
 )

@@ -45,6 +45,15 @@ async def owned_by(tx: Transaction, owner_id: UUID, *, after: UUID | None, limit
     return await _profiles(tx, [businesses.c.owner_id == owner_id], after=after, limit=limit)
 
 
+async def of_person(tx: Transaction, user_id: UUID) -> list[UUID]:
+    """Every business that names somebody as its owner or a member, deleted ones too, by id."""
+    works = select(staff.c.business_id).where(staff.c.user_id == user_id)
+    statement = select(businesses.c.id).where(
+        or_(businesses.c.owner_id == user_id, businesses.c.id.in_(works))
+    )
+    return list((await tx.execute(statement.order_by(businesses.c.id))).scalars())
+
+
 async def search(
     tx: Transaction, words: str, *, category: str | None, after: UUID | None, limit: int
 ) -> list[BusinessState]:

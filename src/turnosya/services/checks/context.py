@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from turnosya.runtime.bus import Bus
+from turnosya.runtime.database import Database
 from turnosya.runtime.service import Host
 from turnosya.services.checks.rules import Health
 from turnosya.services.checks.settings import ChecksSettings
@@ -19,11 +20,12 @@ class Checks:
 
     settings: ChecksSettings
     bus: Bus
+    db: Database
     seen: dict[str, Health] = field(default_factory=dict[str, Health])
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Checks]:
-        """Needs no store: what it sees it can see again."""
-        yield cls(settings=host.settings, bus=host.bus)
+        """What it sees of the others it keeps in memory: it can see it again."""
+        yield cls(settings=host.settings, bus=host.bus, db=host.db)

@@ -1,14 +1,20 @@
 """HTTP of checks."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
 
-from fastapi import Depends
+from fastapi import Depends, Query
 
 from turnosya.runtime.fields import Instant, Resource
-from turnosya.runtime.http import context_of, router
-from turnosya.services.checks import health, rules
+from turnosya.runtime.http import Admin, context_of, router
+from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.problems import refuses
+from turnosya.services.checks import audit, health, rules
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.rules import Status
+from turnosya.services.checks.store import Entry, Sought
 
 
 class ServiceHealth(Resource):
@@ -26,11 +32,39 @@ class SystemHealth(Resource):
     services: dict[str, ServiceHealth]
 
 
+class AuditEntry(Resource):
+    """What happened to an account; ids only."""
+
+    id: UUID
+    at: Instant
+    service: str
+    kind: str
+    actor_id: UUID | None
+    subject_id: UUID | None
+    session_id: UUID | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> Self:
+        """A line as it is shown."""
+        return cls(
+            id=entry.id,
+            at=entry.at,
+            service=entry.service,
+            kind=entry.kind,
+            actor_id=entry.actor_id,
+            subject_id=entry.subject_id,
+            session_id=entry.session_id,
+            reason=entry.reason,
+        )
+
+
+Here = Annotated[Checks, Depends(context_of(Checks))]
 routes = router("/v1/checks", tags=["checks"])
 
 
 @routes.get("/health")
-async def system_health(checks: Annotated[Checks, Depends(context_of(Checks))]) -> SystemHealth:
+async def system_health(checks: Here) -> SystemHealth:
     """Whether each service lives, as last seen; a service that died is seen within seconds."""
     seen = await health.seen(checks)
     return SystemHealth(
@@ -44,3 +78,35 @@ async def system_health(checks: Annotated[Checks, Depends(context_of(Checks))]) 
             for name, one in seen.items()
         },
     )
+
+
+@routes.get("/audit", responses=refuses(Forbidden))
+async def read_audit(
+    checks: Here,
+    _admin: Admin,
+    page: Paged,
+    *,
+    actor: UUID | None = None,
+    subject: UUID | None = None,
+    kind: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z_]+$")] = None,
+    since: Instant | None = None,
+) -> Listed[AuditEntry]:
+    """What happened to accounts, the latest first: by whom, to whose account (admin)."""
+    bad_cursor(page, 2)
+    sought = Sought(actor_id=actor, subject_id=subject, kind=kind, since=since)
+    found = await audit.find(checks, sought, before=_before(page.after), limit=page.read)
+    shown = [AuditEntry.of(one) for one in found]
+    return page.of(shown, sort_values=lambda one: [one.at.isoformat(), one.id])
+
+
+def _before(cursor: tuple[str, ...] | None) -> tuple[datetime, UUID] | None:
+    if cursor is None:
+        return None
+    try:
+        at = datetime.fromisoformat(cursor[0])
+        before = at, UUID(cursor[1])
+    except ValueError:
+        before = None
+    if before is None or before[0].tzinfo is None:
+        raise invalid("cursor", "cursor", "is not a cursor of this list")
+    return before

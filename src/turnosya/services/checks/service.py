@@ -1,7 +1,9 @@
-"""Checks: whether all of it lives."""
+"""Checks: whether all of it lives, and what happened to accounts."""
 
+from turnosya.contracts import auth, users
+from turnosya.contracts.checks import GetHeld
 from turnosya.runtime.service import Service
-from turnosya.services.checks import health, routes
+from turnosya.services.checks import audit, health, routes
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.settings import ChecksSettings
 
@@ -9,6 +11,12 @@ service = Service(
     name="checks",
     open=Checks.open,
     settings=ChecksSettings,
+    answers=[GetHeld.answered_by(audit.held)],
+    hears=[
+        auth.SecurityNoted.heard_by(audit.note),
+        users.SecurityNoted.heard_by(audit.note),
+    ],
     web=[routes.routes],
-    runs=[health.watch],
+    runs=[health.watch, audit.forget_forever],
+    migrations="turnosya.services.checks.migrations",
 )

@@ -11,3 +11,4 @@ class ChecksSettings(Settings):
     health_every_s: float = Field(
         2.0, gt=0, le=5, description="How often each service is asked whether it lives."
     )
+    audit_kept_days: int = Field(90, ge=1, description="How long it is known what happened to accounts.")

@@ -158,7 +158,8 @@ def _describe_refusals(operation: Document, method: str, path: str) -> None:
             there["description"] = " ".join(filter(None, texts))
     for status, response in responses.items():
         if status >= "400":
-            response["content"] = _REFUSAL["content"]
+            # The pages behind links refuse with a page.
+            response.setdefault("content", _REFUSAL["content"])
     responses["default"] = _REFUSAL
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from turnosya.contracts.users import GetPeople, Person, UserRegistered
+from turnosya.contracts.auth import NOT_ME
+from turnosya.contracts.users import CONFIRM_EMAIL, UNDO_PHONE_CHANGE, GetPeople, Person, UserRegistered
 from turnosya.services.notification import rules, store
 from turnosya.services.notification.context import NEWS, occasion
 
@@ -13,7 +15,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from turnosya.contracts.auth import SessionsEnded, SignedIn
+    from turnosya.contracts.users import EmailConfirmationRequested, PhoneChanged
     from turnosya.services.notification.context import Notification
+
+# Messages are read late; a session lives longer still, but by then it is in the list of devices.
+_NOT_ME_FOR = timedelta(days=7)
 
 
 async def welcome(notification: Notification, event: UserRegistered) -> None:
@@ -25,8 +31,30 @@ async def signed_in(notification: Notification, event: SignedIn) -> None:
     """Somebody came in with the password and a code, from this device."""
     person = await _find(notification, event.user_id)
     if person is not None:
+        link = store.Link(NOT_ME, f"{event.user_id}_{event.session_id}", event.at + _NOT_ME_FOR)
         data = {"session_id": str(event.session_id)}
-        await _tell(notification, person, "signed_in", facts={"device_name": event.device_name}, data=data)
+        facts = {"device_name": event.device_name}
+        await _tell(notification, person, "signed_in", facts=facts, data=data, link=link)
+
+
+async def phone_changed(notification: Notification, event: PhoneChanged) -> None:
+    """Told on the former number: whoever holds it may take it back."""
+    person = await _find(notification, event.user_id)
+    if person is not None:
+        former = person.model_copy(update={"phone": event.previous_phone})
+        link = store.Link(UNDO_PHONE_CHANGE, str(event.change_id), event.undo_until)
+        await _tell(notification, former, "phone_changed", facts={}, data={}, link=link)
+
+
+async def confirm_email(notification: Notification, event: EmailConfirmationRequested) -> None:
+    """Sent to the address itself and nowhere else; nothing if it is another one by now."""
+    person = await _find(notification, event.user_id)
+    if person is not None and person.email == event.email:
+        link = store.Link(CONFIRM_EMAIL, str(event.confirmation_id), event.expires_at)
+        way: rules.Way = ("email", event.email)
+        await _tell(
+            notification, person, "email_confirmation_requested", facts={}, data={}, link=link, way=way
+        )
 
 
 async def sessions_ended(notification: Notification, event: SessionsEnded) -> None:
@@ -49,9 +77,11 @@ async def _tell(
     *,
     facts: Mapping[str, Any],
     data: Mapping[str, Any],
+    link: store.Link | None = None,
+    way: rules.Way | None = None,
 ) -> None:
     contact = rules.contact_of(person)
-    way = rules.route(contact)
+    way = way or rules.route(contact)
     if way is None:
         return
     new = store.NewDelivery(
@@ -64,6 +94,8 @@ async def _tell(
         lane=NEWS,
         facts={"name": contact.name, **facts},
         data=data,
+        link=link,
+        expires_at=None if link is None else link.expires_at,
     )
     async with notification.db.transaction() as tx:
         await store.add(tx, [new])

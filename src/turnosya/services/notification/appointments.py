@@ -74,6 +74,7 @@ def _delivery(
         channel=way[0],
         address=way[1],
         lane=NEWS,
+        about_user_id=appointment.client_id if reader == "owner" else None,
         facts={
             "name": contact.name,
             "client_name": client_name,

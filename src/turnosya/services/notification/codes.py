@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -14,6 +15,7 @@ from turnosya.services.notification.context import CODES
 
 if TYPE_CHECKING:
     from turnosya.contracts.auth import CodeRequested
+    from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Notification
 
 log = structlog.get_logger()
@@ -56,8 +58,20 @@ async def send(notification: Notification, event: CodeRequested) -> None:
         expires_at=event.expires_at,
     )
     async with notification.db.transaction() as tx:
-        await store.add(tx, [new])
+        within = await _is_within_budget(notification, tx, known=person is not None)
+        await store.add(tx, [new if within else replace(new, refused="daily_budget")])
     notification.wake(CODES)
+
+
+async def _is_within_budget(notification: Notification, tx: Transaction, *, known: bool) -> bool:
+    """Counts a code that is sent. Applied here and never an answer: what a flood gets is silence."""
+    if not notification.limited:
+        return True
+    most = rules.codes_a_day(notification.settings.codes_a_day, known=known)
+    within = await store.count_code(tx, day=real_now().date(), most=most)
+    if not within:
+        log.error("codes_of_the_day_are_used_up", most=most)
+    return within
 
 
 async def _owner_of(notification: Notification, event: CodeRequested) -> Person | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database, current_delivery
+from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
 from turnosya.runtime.settings import Environment
 from turnosya.services.notification import wording
@@ -28,7 +29,10 @@ class Notification:
     bus: Bus
     db: Database
     clock: Clock
+    links: Links
     shows: bool
+    limited: bool
+    """False in development with TURNOSYA_RATE_LIMITS=off: the daily budget of codes is lifted."""
     waiting: dict[str, asyncio.Event] = field(
         default_factory=lambda: {lane: asyncio.Event() for lane in LANES}
     )
@@ -39,7 +43,15 @@ class Notification:
         """Refuses to start with a template missing."""
         wording.check_templates(TEMPLATES)
         shows = host.env is Environment.DEVELOPMENT
-        yield cls(settings=host.settings, bus=host.bus, db=host.db, clock=host.clock, shows=shows)
+        yield cls(
+            settings=host.settings,
+            bus=host.bus,
+            db=host.db,
+            clock=host.clock,
+            links=Links(host.settings, host.process),
+            shows=shows,
+            limited=not (shows and host.process.rate_limits == "off"),
+        )
 
     def wake(self, lane: str) -> None:
         """A delivery was queued: this process need not wait for its next look."""

@@ -55,6 +55,7 @@ async def forget_once(notification: Notification) -> None:
     async with notification.db.transaction() as tx:
         await store.forget(tx, before=now - timedelta(days=notification.settings.deliveries_kept_days))
         await store.hide_codes(tx, expired_at=now)
+        await store.forget_days(tx, before=now.date() - timedelta(days=2))
 
 
 async def _run(notification: Notification, lane: str) -> None:
@@ -111,11 +112,15 @@ def _ended(notification: Notification, delivery: store.Delivery) -> store.Ended:
     except (TemplateError, LookupError, ValueError):
         log.exception("delivery_failed", delivery_id=str(delivery.id), template=delivery.template)
         return store.Ended(delivery, "failed", "not_written")
-    data = {**delivery.data, **({"code": secrets["code"]} if secrets else {})}
+    data = dict(delivery.data)
+    data |= {name: secrets[name] for name in ("code", "link") if name in secrets}
     return store.Ended(delivery, "sent", shown=store.Shown(letter, data))
 
 
 def _opened(notification: Notification, delivery: store.Delivery, now: datetime) -> dict[str, Any]:
+    if delivery.link is not None:
+        link = store.Link.of(delivery.link)
+        return {"link": notification.links.address(link.to, link.subject, expires_at=link.expires_at)}
     if delivery.sealed is None:
         return {}
     event = notification.bus.decode(CodeRequested, delivery.sealed)

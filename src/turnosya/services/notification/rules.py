@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Channel = Literal["whatsapp", "email", "push"]
 Reader = Literal["client", "owner", "person"]
+Way = tuple[Channel, str]
+"""A channel and the address on it."""
 Doer = Literal["you", "client", "business", "nobody"]
 
 LOCALES = ("es", "en", "pt")
@@ -27,6 +29,8 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "signed_in": ("person",),
     "sessions_ended": ("person",),
     "user_registered": ("person",),
+    "phone_changed": ("person",),
+    "email_confirmation_requested": ("person",),
     "appointment_booked": _BOTH,
     "appointment_requested": _BOTH,
     "appointment_confirmed": _BOTH,
@@ -66,7 +70,7 @@ def language(locale: str) -> str:
     return spoken if spoken in LOCALES else "es"
 
 
-def route(contact: Contact) -> tuple[Channel, str] | None:
+def route(contact: Contact) -> Way | None:
     """The channel and address that reach somebody: WhatsApp, else e-mail, else they cannot be told."""
     if contact.phone:
         return "whatsapp", contact.phone
@@ -78,6 +82,11 @@ def route(contact: Contact) -> tuple[Channel, str] | None:
 def may_send_code(purpose: Purpose, *, known: bool) -> bool:
     """A new password is only for who has an account; the answer of auth gives neither away."""
     return known or purpose != "password_reset"
+
+
+def codes_a_day(most: int, *, known: bool) -> int:
+    """After how many codes of a day nobody like this gets another: strangers leave 30 % to those we know."""
+    return most if known else most * 7 // 10
 
 
 def has_expired(expires_at: datetime | None, *, real_now: datetime) -> bool:

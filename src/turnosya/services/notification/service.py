@@ -1,6 +1,7 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
+from turnosya.contracts.notification import GetHeld, PersonForgotten
 from turnosya.contracts.turnos import (
     AppointmentBooked,
     AppointmentCancelled,
@@ -11,9 +12,16 @@ from turnosya.contracts.turnos import (
     AppointmentMoved,
     AppointmentRequested,
 )
-from turnosya.contracts.users import FindByPhone, GetPeople, UserRegistered
+from turnosya.contracts.users import (
+    EmailConfirmationRequested,
+    FindByPhone,
+    GetPeople,
+    PersonErased,
+    PhoneChanged,
+    UserRegistered,
+)
 from turnosya.runtime.service import Service
-from turnosya.services.notification import accounts, appointments, codes, delivery, routes
+from turnosya.services.notification import accounts, appointments, codes, delivery, erasure, routes
 from turnosya.services.notification.context import CODES, Notification
 from turnosya.services.notification.settings import NotificationSettings
 
@@ -27,6 +35,9 @@ service = Service(
         UserRegistered.heard_by(accounts.welcome),
         SignedIn.heard_by(accounts.signed_in),
         SessionsEnded.heard_by(accounts.sessions_ended),
+        PhoneChanged.heard_by(accounts.phone_changed),
+        EmailConfirmationRequested.heard_by(accounts.confirm_email),
+        PersonErased.heard_by(erasure.forget),
         AppointmentBooked.heard_by(appointments.tell),
         AppointmentRequested.heard_by(appointments.tell),
         AppointmentConfirmed.heard_by(appointments.tell),
@@ -36,7 +47,9 @@ service = Service(
         AppointmentCompleted.heard_by(appointments.tell),
         AppointmentMissed.heard_by(appointments.tell),
     ],
+    answers=[GetHeld.answered_by(erasure.held)],
     asks=[GetPeople, FindByPhone],
+    tells=[PersonForgotten],
     web=[routes.routes],
     runs=[delivery.send_codes, delivery.send_news, delivery.forget],
     migrations="turnosya.services.notification.migrations",

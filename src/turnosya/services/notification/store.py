@@ -4,18 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import date, datetime
+from typing import Any, Literal, Self
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Integer, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    CursorResult,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
+from turnosya.runtime.links import LinkTo
 from turnosya.services.notification.rules import Channel, Contact, Reader
-from turnosya.services.notification.tables import deliveries, messages
+from turnosya.services.notification.tables import code_days, deliveries, messages
 from turnosya.services.notification.wording import Letter
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link that is made when the message is written: what it is for, for whom or what, and until when.
+
+    Not stored as text: whoever reads the table shall not be able to use it.
+    """
+
+    to: LinkTo
+    subject: str
+    expires_at: datetime
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"to": list(self.to), "subject": self.subject, "expires_at": self.expires_at.isoformat()}
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any]) -> Self:
+        """The same again."""
+        purpose, path = stored["to"]
+        return cls((purpose, path), stored["subject"], datetime.fromisoformat(stored["expires_at"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +70,11 @@ class NewDelivery:
     facts: Mapping[str, Any]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
     sealed: bytes | None = None
+    link: Link | None = None
+    about_user_id: UUID | None = None
+    """Somebody else whom the facts name."""
+    refused: str | None = None
+    """Why it is kept and not sent."""
     expires_at: datetime | None = None
 
 
@@ -52,6 +95,7 @@ class Delivery:
     facts: dict[str, Any]
     data: dict[str, Any]
     sealed: bytes | None
+    link: dict[str, Any] | None
     expires_at: datetime | None
 
 
@@ -114,7 +158,12 @@ def _values(new: NewDelivery) -> dict[str, Any]:
         "email": contact.email.lower() if contact.email else None,
         "facts": dict(new.facts),
         "data": dict(new.data),
-        "sealed": new.sealed,
+        "sealed": None if new.refused else new.sealed,
+        "link": None if new.link is None else new.link.stored(),
+        "about_user_id": new.about_user_id,
+        "state": "suppressed" if new.refused else "queued",
+        "reason": new.refused,
+        "ended_at": real_now() if new.refused else None,
         "lane": new.lane,
         "expires_at": new.expires_at,
     }
@@ -224,3 +273,70 @@ async def hide_codes(tx: Transaction, *, expired_at: datetime) -> None:
             body=func.replace(messages.c.body, code, "••••••"), data=messages.c.data.delete_path(["code"])
         )
     )
+
+
+# --- the daily number of codes ---
+
+
+async def count_code(tx: Transaction, *, day: date, most: int) -> bool:
+    """Counts one more code on this day; False, and nothing is counted, if there have been ``most``."""
+    statement = upsert(code_days).values(day=day, sent=1)
+    counted = await tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=[code_days.c.day],
+            set_={"sent": code_days.c.sent + 1},
+            where=code_days.c.sent < most,
+        ).returning(code_days.c.sent)
+    )
+    return counted.first() is not None
+
+
+async def forget_days(tx: Transaction, *, before: date) -> None:
+    """Deletes the counts of days that are over."""
+    await tx.execute(delete(code_days).where(code_days.c.day < before))
+
+
+# --- a person, as such ---
+
+
+async def told(tx: Transaction, user_id: UUID) -> list[Mapping[str, Any]]:
+    """What somebody was told, oldest first: template, channel, address, facts, state and when."""
+    names = ("template", "channel", "address", "locale", "facts", "state", "created_at", "ended_at")
+    rows = await tx.execute(
+        select(*(deliveries.c[name] for name in names))
+        .where(deliveries.c.user_id == user_id)
+        .order_by(deliveries.c.number)
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+# What an owner is told of a client in the words of the one or the other.
+_OF_A_CLIENT = ("client_name", "reason")
+
+
+async def forget_person(tx: Transaction, user_id: UUID, *, nobody: str) -> None:
+    """Deletes what somebody was told, and takes their name and words out of what others were told of them.
+
+    Also what went to their number or address before it was known to be theirs: the code of a sign-up.
+    """
+    theirs = deliveries.c.user_id == user_id
+    addresses = {
+        column: select(column).where(theirs, column.is_not(None))
+        for column in (deliveries.c.phone, deliveries.c.email)
+    }
+    nobodys = deliveries.c.user_id.is_(None) & or_(*(one.in_(found) for one, found in addresses.items()))
+    await tx.execute(delete(deliveries).where(theirs | nobodys))
+    about = deliveries.c.about_user_id == user_id
+    for fact in _OF_A_CLIENT:
+        words = deliveries.c.facts[fact].astext
+        await tx.execute(
+            update(messages)
+            .where(messages.c.id == deliveries.c.id, about, words != "")
+            .values(
+                subject=func.replace(messages.c.subject, words, nobody),
+                body=func.replace(messages.c.body, words, nobody),
+            )
+        )
+        nameless = func.jsonb_set(deliveries.c.facts, cast([fact], ARRAY(Text)), cast(nobody, JSONB))
+        await tx.execute(update(deliveries).where(about, words != "").values(facts=nameless))
+    await tx.execute(update(deliveries).where(about).values(about_user_id=None))

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Identity,
@@ -44,6 +45,10 @@ deliveries = Table(
     Column("data", JSONB, nullable=False),
     # The event that carries a code, as it was stored on the way (encrypted); null once the delivery ended.
     Column("sealed", LargeBinary),
+    # What a link in it is for; the link itself is made when the message is written.
+    Column("link", JSONB(none_as_null=True)),
+    # Somebody else whom the facts name: an owner reads who the client is.
+    Column("about_user_id", Uuid),
     Column("lane", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="queued"),
     Column("reason", Text),
@@ -53,7 +58,17 @@ deliveries = Table(
     UniqueConstraint("occasion", "person", "channel", "template", name="one_delivery_each"),
     CheckConstraint("state IN ('queued', 'sent', 'failed', 'suppressed')", name="known_state"),
     Index("deliveries_waiting", "lane", "number", postgresql_where=text("state = 'queued'")),
+    Index("deliveries_of_user", "user_id"),
+    Index("deliveries_about_user", "about_user_id"),
     Index("deliveries_ended", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+)
+
+# One row a day (UTC): how many codes were sent on it, in all.
+code_days = Table(
+    "code_days",
+    metadata,
+    Column("day", Date, primary_key=True),
+    Column("sent", BigInteger, nullable=False),
 )
 
 # Development only: there is no WhatsApp, e-mail or push account, so what would be sent is kept here.

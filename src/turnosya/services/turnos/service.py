@@ -17,11 +17,13 @@ from turnosya.contracts.turnos import (
     ExpirePending,
     FollowBusiness,
     FollowZoneRules,
+    GetHeld,
     GetVisits,
+    PersonForgotten,
 )
-from turnosya.contracts.users import GetPeople
+from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
-from turnosya.services.turnos import agenda, completing, copies, lapsing, upkeep, zone_rules
+from turnosya.services.turnos import agenda, completing, copies, erasure, lapsing, upkeep, zone_rules
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.routes import ROUTERS
 from turnosya.services.turnos.settings import TurnosSettings
@@ -37,8 +39,9 @@ service = Service(
         ExpirePending.answered_by(lapsing.expire_pending),
         CompleteOver.answered_by(completing.complete_over),
         FollowZoneRules.answered_by(zone_rules.follow),
+        GetHeld.answered_by(erasure.held),
     ],
-    hears=[BusinessChanged.heard_by(copies.follow)],
+    hears=[BusinessChanged.heard_by(copies.follow), PersonErased.heard_by(erasure.forget)],
     asks=[GetBusiness, GetPeople],
     tells=[
         AppointmentBooked,
@@ -51,6 +54,7 @@ service = Service(
         AppointmentMissed,
         AppointmentAnchored,
         ScheduleRequested,
+        PersonForgotten,
     ],
     web=ROUTERS,
     migrations="turnosya.services.turnos.migrations",

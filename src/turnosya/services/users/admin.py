@@ -8,9 +8,9 @@ from __future__ import annotations
 from turnosya.runtime.database import Database
 from turnosya.runtime.messages import NotFound
 from turnosya.runtime.phones import canonical
-from turnosya.services.users import store
 from turnosya.services.users.roles import write_roles
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 
 async def grant(db: Database, phone: str) -> Account:
@@ -26,8 +26,8 @@ async def revoke(db: Database, phone: str) -> Account:
 async def _set(db: Database, phone: str, roles: list[str]) -> Account:
     number = canonical(phone)
     async with db.transaction() as tx:
-        account = await store.by_phone(tx, number)
+        account = await accounts.by_phone(tx, number)
         if account is None:
             raise NotFound
-        changed, _ = await write_roles(tx, account.id, roles)
+        changed, _ = await write_roles(tx, account.id, roles, actor_id=None)
     return changed

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.database import Database
+from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
 from turnosya.services.users.passwords import Passwords
 from turnosya.services.users.settings import UsersSettings
@@ -20,6 +21,7 @@ class Users:
     bus: Bus
     db: Database
     passwords: Passwords
+    links: Links
 
     @classmethod
     @asynccontextmanager
@@ -28,6 +30,6 @@ class Users:
         settings: UsersSettings = host.settings
         passwords = Passwords(workers=settings.password_workers, queue=settings.password_queue)
         try:
-            yield cls(bus=host.bus, db=host.db, passwords=passwords)
+            yield cls(bus=host.bus, db=host.db, passwords=passwords, links=Links(settings, host.process))
         finally:
             passwords.close()

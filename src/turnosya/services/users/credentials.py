@@ -19,10 +19,12 @@ from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Unavailable
-from turnosya.services.users import rules, store
+from turnosya.services.users import rules
+from turnosya.services.users.audit import noted
 from turnosya.services.users.people import person_of
 from turnosya.services.users.refusals import CodeNotValid
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
@@ -41,10 +43,41 @@ async def check(users: Users, request: CheckPassword) -> Person:
     password = rules.presented_password(request.password)
     stored = None if account is None else account.password_hash
     if not await users.passwords.match(password, stored) or account is None:
+        await _note_refusal(users, None if account is None else account.id, CredentialsInvalid.code)
         raise CredentialsInvalid
     if account.blocked:
+        await _note_refusal(users, account.id, AccessBlocked.code)
         raise AccessBlocked
     return person_of(account)
+
+
+async def prove(users: Users, user_id: UUID, password: str, *, session_id: UUID) -> Account:
+    """The account of who is signed in and knows its password. Raises CredentialsInvalid.
+
+    A token alone, on a telephone that was left lying, is not enough for what cannot be taken back.
+    """
+    async with users.db.read() as tx:
+        account = await accounts.find(tx, user_id)
+    stored = None if account is None else account.password_hash
+    if not await users.passwords.match(rules.presented_password(password), stored) or account is None:
+        await _note_refusal(users, user_id, CredentialsInvalid.code, actor_id=user_id, session_id=session_id)
+        raise CredentialsInvalid
+    return account
+
+
+async def _note_refusal(
+    users: Users,
+    subject_id: UUID | None,
+    reason: str,
+    *,
+    actor_id: UUID | None = None,
+    session_id: UUID | None = None,
+) -> None:
+    # Also for an account that does not exist: it must cost the same time as one that does.
+    async with users.db.transaction() as tx:
+        await tx.publish(
+            noted("refused", subject_id, actor_id=actor_id, session_id=session_id, reason=reason)
+        )
 
 
 async def change_password(
@@ -54,23 +87,20 @@ async def change_password(
 
     The answer is what gateways must know at once; None when auth is away and will be told later.
     """
-    async with users.db.read() as tx:
-        account = await store.find(tx, user_id)
-    stored = None if account is None else account.password_hash
-    if not await users.passwords.match(rules.presented_password(current), stored):
-        raise CredentialsInvalid
+    account = await prove(users, user_id, current, session_id=session_id)
     change = CredentialsChanged(
         user_id=user_id, keep_session_id=session_id, what=PASSWORD_CHANGED, key=str(new_id())
     )
     password_hash = await users.passwords.hash(new)
     async with users.db.transaction() as tx:
-        locked = await store.lock(tx, user_id)
+        locked = await accounts.lock(tx, user_id)
         # Whoever changed it meanwhile knew a password that ours no longer is.
-        if locked is None or locked.password_hash != stored:
+        if locked is None or locked.password_hash != account.password_hash:
             raise CredentialsInvalid
-        await store.change(tx, user_id, {"password_hash": password_hash})
+        await accounts.change(tx, user_id, {"password_hash": password_hash})
         await tx.publish(change)
-    return await _end_sessions_now(users, change)
+        await tx.publish(noted(PASSWORD_CHANGED, user_id, actor_id=user_id, session_id=session_id))
+    return await end_sessions_now(users, change)
 
 
 async def reset_password(
@@ -95,18 +125,19 @@ async def reset_password(
                 return kept, None
             change = await _write_password(tx, phone, password_hash)
             await once.keep(tx, _DONE, None)
-        return Kept(_DONE, None), await _end_sessions_now(users, change)
+        return Kept(_DONE, None), await end_sessions_now(users, change)
 
 
 async def _write_password(tx: Transaction, phone: str, password_hash: str) -> CredentialsChanged:
-    account = await store.by_phone(tx, phone)
-    if account is None or await store.lock(tx, account.id) is None:
+    account = await accounts.by_phone(tx, phone)
+    if account is None or await accounts.lock(tx, account.id) is None:
         raise CodeNotValid
-    await store.change(tx, account.id, {"password_hash": password_hash})
+    await accounts.change(tx, account.id, {"password_hash": password_hash})
     change = CredentialsChanged(
         user_id=account.id, keep_session_id=None, what=PASSWORD_CHANGED, key=str(new_id())
     )
     await tx.publish(change)
+    await tx.publish(noted(PASSWORD_CHANGED, account.id, reason="reset"))
     return change
 
 
@@ -123,8 +154,8 @@ def _end_of(change: CredentialsChanged) -> EndSessions:
 
 async def _named(tx: Transaction, request: CheckPassword) -> Account | None:
     if request.phone is not None:
-        return await store.by_phone(tx, request.phone)
-    return None if request.email is None else await store.by_email(tx, request.email)
+        return await accounts.by_phone(tx, request.phone)
+    return None if request.email is None else await accounts.by_email(tx, request.email)
 
 
 async def use_code(users: Users, phone: str, purpose: Purpose, *, code: str, key: str) -> None:
@@ -135,10 +166,11 @@ async def use_code(users: Users, phone: str, purpose: Purpose, *, code: str, key
         raise CodeNotValid from None
 
 
-async def _end_sessions_now(users: Users, change: CredentialsChanged) -> AccessChanged | None:
+async def end_sessions_now(users: Users, change: CredentialsChanged) -> AccessChanged | None:
+    """Makes auth end what must end, if it is there; else the event in our outbox does it later."""
     try:
         return await users.bus.call(_end_of(change))
     except Unavailable:
-        # The password is changed; the event in our outbox makes the same request until it is answered.
+        # The change is made; the event in our outbox makes the same request until it is answered.
         log.warning("sessions_end_later", user_id=str(change.user_id))
         return None

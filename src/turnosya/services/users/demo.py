@@ -10,11 +10,11 @@ from uuid import UUID
 from turnosya.contracts.users import UserRegistered
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.phones import canonical
-from turnosya.services.users import store
 from turnosya.services.users.people import person_of
 from turnosya.services.users.refusals import PhoneTaken
 from turnosya.services.users.registration import NewPerson, account_of
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
@@ -40,12 +40,12 @@ async def add_people(users: Users, people: Sequence[NewPerson]) -> list[UUID]:
 
 async def _found_or_added(tx: Transaction, person: NewPerson, password_hash: str) -> UUID:
     number = canonical(person.phone)
-    known = await store.by_phone(tx, number)
+    known = await accounts.by_phone(tx, number)
     if known is not None:
         return known.id
     account = account_of(replace(person, phone=number), password_hash)
     try:
-        await store.add(tx, account)
+        await accounts.add(tx, account)
     except PhoneTaken:
         # Somebody else fills the same town, and was first.
         return (await _holder(tx, number)).id
@@ -54,6 +54,6 @@ async def _found_or_added(tx: Transaction, person: NewPerson, password_hash: str
 
 
 async def _holder(tx: Transaction, number: str) -> Account:
-    holder = await store.by_phone(tx, number)
+    holder = await accounts.by_phone(tx, number)
     assert holder is not None, "accounts are not deleted"  # noqa: S101 - its number was just refused
     return holder

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from turnosya.contracts.users import FindByPhone, GetPeople, People, Person, PersonChanged
 from turnosya.runtime.messages import NotFound
-from turnosya.services.users import store
-from turnosya.services.users.store import Account
+from turnosya.services.users import emails
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
@@ -31,21 +32,21 @@ def person_of(account: Account) -> Person:
 async def find_people(users: Users, request: GetPeople) -> People:
     """Those of the asked that exist."""
     async with users.db.read() as tx:
-        found = await store.find_many(tx, request.ids)
+        found = await accounts.find_many(tx, request.ids)
     return People(people=[person_of(account) for account in found])
 
 
 async def find_by_phone(users: Users, request: FindByPhone) -> People:
     """The account with a number, if there is one."""
     async with users.db.read() as tx:
-        found = await store.by_phone(tx, request.phone)
+        found = await accounts.by_phone(tx, request.phone)
     return People(people=[] if found is None else [person_of(found)])
 
 
 async def read(users: Users, user_id: UUID) -> Account:
     """One account; NotFound if there is none."""
     async with users.db.read() as tx:
-        found = await store.find(tx, user_id)
+        found = await accounts.find(tx, user_id)
     if found is None:
         raise NotFound
     return found
@@ -54,20 +55,22 @@ async def read(users: Users, user_id: UUID) -> Account:
 async def search(users: Users, words: str, *, after: UUID | None, limit: int) -> list[Account]:
     """Accounts by a part of their name, number or address, newest first, after the one with id ``after``."""
     async with users.db.read() as tx:
-        return await store.search(tx, words, after=after, limit=limit)
+        return await accounts.search(tx, words, after=after, limit=limit)
 
 
 async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> Account:
     """Writes these columns of one's own profile and tells the others. Raises EmailTaken."""
     async with users.db.transaction() as tx:
-        account = await store.lock(tx, user_id)
+        account = await accounts.lock(tx, user_id)
         if account is None:
             raise NotFound
         if not values:
             return account
-        await store.change(tx, user_id, values)
-        changed = await store.find(tx, user_id)
+        await accounts.change(tx, user_id, values)
+        changed = await accounts.find(tx, user_id)
         if changed is None:
             raise NotFound
         await tx.publish(PersonChanged(person=person_of(changed)))
+        if changed.email != account.email:
+            await emails.ask(tx, user_id, changed.email)
         return changed

@@ -35,6 +35,31 @@ class CodeNotValid(ServiceError):
     says = Say("El código no es válido.", "The code is not valid.", "O código não é válido.")
 
 
+class NoEmail(ServiceError):
+    """There is no address that could be confirmed."""
+
+    kind = Kind.CONFLICT
+    code = "conflict"
+    says = Say(
+        "Tu cuenta no tiene correo.",
+        "Your account has no e-mail.",
+        "Sua conta não tem e-mail.",
+    )
+
+
+class AskedTooSoon(ServiceError):
+    """A link was sent a moment ago."""
+
+    kind = Kind.TOO_MANY
+    code = "rate_limited"
+    says = Say(
+        "Acabamos de enviarte un enlace. Esperá un poco y probá de nuevo.",
+        "A link was just sent to you. Wait a little and try again.",
+        "Acabamos de enviar um link. Espere um pouco e tente de novo.",
+    )
+    retry_after_s: int
+
+
 class FileNotUsable(ServiceError):
     """The file does not exist, is somebody else's, or is not for this."""
 

@@ -10,10 +10,11 @@ from turnosya.contracts.users import UserRegistered
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
-from turnosya.services.users import store
+from turnosya.services.users import emails
 from turnosya.services.users.credentials import use_code
 from turnosya.services.users.people import person_of
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
@@ -52,8 +53,9 @@ async def sign_up(users: Users, person: NewPerson, *, code: str, once: Once, sho
             kept = await once.kept(tx)
             if kept is not None:
                 return kept
-            await store.add(tx, account)
+            await accounts.add(tx, account)
             await tx.publish(UserRegistered(person=person_of(account)))
+            await emails.ask(tx, account.id, account.email)
             answer = shown(account)
             await once.keep(tx, 201, answer)
         return Kept(201, answer)

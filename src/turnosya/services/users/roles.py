@@ -13,9 +13,10 @@ from turnosya.contracts.users import PersonChanged, RolesChanged
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound, Unavailable
-from turnosya.services.users import store
+from turnosya.services.users.audit import noted
 from turnosya.services.users.people import person_of
-from turnosya.services.users.store import Account
+from turnosya.services.users.store import accounts
+from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 
 
 async def set_roles(
-    users: Users, user_id: UUID, roles: Sequence[str]
+    users: Users, user_id: UUID, roles: Sequence[str], *, actor_id: UUID
 ) -> tuple[Account, AccessChanged | None]:
     """Gives somebody exactly these roles; their present tokens end.
 
@@ -32,7 +33,7 @@ async def set_roles(
     and will be told later.
     """
     async with users.db.transaction() as tx:
-        account, told = await write_roles(tx, user_id, roles)
+        account, told = await write_roles(tx, user_id, roles, actor_id=actor_id)
     if told is None:
         return account, None
     try:
@@ -43,21 +44,26 @@ async def set_roles(
 
 
 async def write_roles(
-    tx: Transaction, user_id: UUID, roles: Sequence[str]
+    tx: Transaction, user_id: UUID, roles: Sequence[str], *, actor_id: UUID | None
 ) -> tuple[Account, RolesChanged | None]:
-    """Stores the roles with the events that tell of them; no event when they are the same. NotFound."""
-    account = await store.lock(tx, user_id)
+    """Stores the roles with the events that tell of them; no event when they are the same. NotFound.
+
+    ``actor_id`` is None for the command line.
+    """
+    account = await accounts.lock(tx, user_id)
     if account is None:
         raise NotFound
     if set(account.roles) == set(roles):
         return account, None
-    await store.change(tx, user_id, {"roles": list(roles)})
-    changed = await store.find(tx, user_id)
+    await accounts.change(tx, user_id, {"roles": list(roles)})
+    changed = await accounts.find(tx, user_id)
     if changed is None:
         raise NotFound
     told = RolesChanged(user_id=user_id, roles=list(roles), key=str(new_id()))
     await tx.publish(PersonChanged(person=person_of(changed)))
     await tx.publish(told)
+    reason = "+".join(sorted(roles)) or "none"
+    await tx.publish(noted("roles_changed", user_id, actor_id=actor_id, reason=reason))
     return changed, told
 
 
@@ -70,7 +76,7 @@ async def tell_auth(users: Users, change: RolesChanged) -> None:
     told: list[str] | None = None
     while True:
         async with users.db.read() as tx:
-            account = await store.find(tx, change.user_id)
+            account = await accounts.find(tx, change.user_id)
         if account is None or account.roles == told:
             return
         await users.bus.call(_request(change, account.roles))

@@ -1,20 +1,31 @@
 """Users: people, credentials and preferences."""
 
+from turnosya.contracts import business, notification, turnos
 from turnosya.contracts.auth import EndSessions, SetRoles, UseCode
 from turnosya.contracts.users import (
     CheckPassword,
     CredentialsChanged,
+    DropDevice,
+    EmailConfirmationRequested,
     FindByPhone,
     GetBlocked,
     GetPeople,
+    GetReach,
     KeepBlocked,
     PersonChanged,
+    PersonErased,
+    PhoneChanged,
     RolesChanged,
+    SecurityNoted,
     UserRegistered,
 )
 from turnosya.runtime.service import Service
-from turnosya.services.users import blocking, credentials, people, roles, routes
+from turnosya.services.users import blocking, credentials, erasure, export, people, reach, roles
 from turnosya.services.users.context import Users
+from turnosya.services.users.routes import accounts as account_routes
+from turnosya.services.users.routes import erasure as erasure_routes
+from turnosya.services.users.routes import proofs as proof_routes
+from turnosya.services.users.routes import reach as reach_routes
 from turnosya.services.users.settings import UsersSettings
 
 service = Service(
@@ -25,16 +36,32 @@ service = Service(
         CheckPassword.answered_by(credentials.check),
         GetPeople.answered_by(people.find_people),
         FindByPhone.answered_by(people.find_by_phone),
+        GetReach.answered_by(reach.find),
+        DropDevice.answered_by(reach.device_is_gone),
         KeepBlocked.answered_by(blocking.keep),
         GetBlocked.answered_by(blocking.all_blocked),
     ],
-    # Our own facts: what auth must do about them is repeated until auth has answered.
     hears=[
+        # Our own facts: what auth must do about them is repeated until auth has answered.
         CredentialsChanged.heard_by(credentials.end_sessions),
         RolesChanged.heard_by(roles.tell_auth),
+        PersonErased.heard_by(erasure.tell_auth),
+        business.PersonForgotten.heard_by(erasure.hear),
+        turnos.PersonForgotten.heard_by(erasure.hear),
+        notification.PersonForgotten.heard_by(erasure.hear),
     ],
-    asks=[UseCode, EndSessions, SetRoles],
-    tells=[UserRegistered, PersonChanged, CredentialsChanged, RolesChanged],
-    web=[routes.routes],
+    asks=[UseCode, EndSessions, SetRoles, *export.ASKED.values()],
+    tells=[
+        UserRegistered,
+        PersonChanged,
+        CredentialsChanged,
+        RolesChanged,
+        PhoneChanged,
+        EmailConfirmationRequested,
+        PersonErased,
+        SecurityNoted,
+    ],
+    web=[reach_routes.routes, proof_routes.routes, erasure_routes.routes, account_routes.routes],
+    runs=[erasure.tell_again_forever],
     migrations="turnosya.services.users.migrations",
 )

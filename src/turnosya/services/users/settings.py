@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from turnosya.runtime.settings import Settings
+from turnosya.runtime.links import LinkSettings
 
 
-class UsersSettings(Settings):
+class UsersSettings(LinkSettings):
     """Settings of the users service."""
 
     password_workers: int = Field(

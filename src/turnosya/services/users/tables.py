@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ARRAY, Column, DateTime, ForeignKey, Index, MetaData, Table, Text, Uuid, func
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
@@ -29,4 +45,71 @@ blocks = Table(
     Column("reason", Text, nullable=False),
     Column("blocked_by", Uuid, nullable=False),
     Column("blocked_at", DateTime(timezone=True), nullable=False),
+)
+
+
+def _of_a_person(*, primary_key: bool = False) -> Column[Any]:
+    person = ForeignKey("people.id", ondelete="CASCADE")
+    return Column("user_id", Uuid, person, primary_key=primary_key, nullable=False)
+
+
+# Only of those who chose: who has no row has the defaults.
+notification_settings = Table(
+    "notification_settings",
+    metadata,
+    _of_a_person(primary_key=True),
+    Column("push", Boolean, nullable=False),
+    Column("email", Boolean, nullable=False),
+    Column("whatsapp_important", Boolean, nullable=False),
+    Column("reminder_minutes_before", ARRAY(Integer), nullable=False),
+    Column("quiet_from", Text),
+    Column("quiet_to", Text),
+)
+
+# A token belongs to one person: who signs in on a device takes it over.
+devices = Table(
+    "devices",
+    metadata,
+    Column("token", Text, primary_key=True),
+    _of_a_person(),
+    Column("platform", Text, nullable=False),
+    Column("subscription", JSONB(none_as_null=True)),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    Index("devices_of_person", "user_id", "seen_at"),
+)
+
+phone_changes = Table(
+    "phone_changes",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    _of_a_person(),
+    Column("previous_phone", Text, nullable=False),
+    Column("changed_at", DateTime(timezone=True), nullable=False),
+    Column("undo_until", DateTime(timezone=True), nullable=False),
+    Column("undone_at", DateTime(timezone=True)),
+    Index("phone_changes_of_person", "user_id", "changed_at"),
+    Index("phone_changes_previous", "previous_phone", "undo_until"),
+)
+
+# The address of the last confirmation that was asked for; it counts while it is the person's own.
+email_confirmations = Table(
+    "email_confirmations",
+    metadata,
+    _of_a_person(primary_key=True),
+    Column("id", Uuid, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("confirmed_at", DateTime(timezone=True)),
+    Index("email_confirmations_id", "id", unique=True),
+)
+
+# Until every service that knew the person has confirmed that it has forgotten them.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("user_id", Uuid, primary_key=True),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("told_at", DateTime(timezone=True), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("waiting_for", ARRAY(Text), nullable=False),
 )

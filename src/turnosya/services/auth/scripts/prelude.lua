@@ -123,6 +123,12 @@ local function end_access(user, why, options)
   return change
 end
 
+-- The audit is told what happened to an account: ids and words of ours only.
+local function note_security(kind, user, changes)
+  changes.kind, changes.subject_id = kind, user
+  tell(given.noted, user, changes)
+end
+
 -- Keyed requests are answered as the first time.
 local function remembered(key) return key and redis.call('GET', 'auth:done:' .. key) end
 local function remember(key, ms, text)

@@ -1,5 +1,5 @@
 -- Decides about a refresh token whose MAC is right: status first, then expiry, then generation.
--- given: family, generation, retry (digest of the Idempotency-Key or ''), access_changed, sessions_ended
+-- given: family, generation, retry (digest of the Idempotency-Key or ''), access_changed, sessions_ended, noted
 local RETRY_WITHIN = MINUTE
 if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
 
@@ -7,7 +7,10 @@ local key = family_key(given.family)
 local family = hash(key)
 if not family.status then return answer('unknown') end
 local user = family.user
-if blocked(user) then return answer('blocked') end
+if blocked(user) then
+  note_security('refused', user, { session_id = family.session, reason = 'access_blocked' })
+  return answer('blocked')
+end
 if family.status ~= 'active' then return answer('revoked') end
 
 local generation = tonumber(family.generation)
@@ -48,6 +51,7 @@ if given.generation == generation - 1 and given.retry ~= '' and given.retry == f
 end
 
 note(given.family, 'reused ' .. given.generation)
+note_security('reused', user, { session_id = family.session })
 local successor_at = issued_at(given.generation + 1)
 local change = end_access(user, 'reused', {})
 change.age_ms, change.distance = now - successor_at, generation - given.generation

@@ -1,12 +1,18 @@
 -- A right code opens a session: the oldest beyond ten ends.
--- given: id, digest, family, session, device, signed_in, access_changed, sessions_ended
+-- given: id, digest, family, session, device, signed_in, access_changed, sessions_ended, noted
 local SESSIONS = 10
 if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
 
 local verdict, challenge = try_code(given.id, 'login', given.digest)
-if verdict ~= 'good' then return answer(verdict) end
 local user = challenge.user
-if blocked(user) then return answer('blocked') end
+if verdict ~= 'good' then
+  if user and user ~= '' then note_security('refused', user, { reason = 'otp_' .. verdict }) end
+  return answer(verdict)
+end
+if blocked(user) then
+  note_security('refused', user, { reason = 'access_blocked' })
+  return answer('blocked')
+end
 
 -- A change of roles that arrived after the password was checked is the newer one.
 redis.call('HSETNX', user_key(user), 'roles', challenge.roles)
@@ -44,5 +50,6 @@ if #ended > 0 then
   tell(given.sessions_ended, user, { user_id = user, session_ids = ended })
 end
 tell(given.signed_in, user, { user_id = user })
+note_security('signed_in', user, { actor_id = user, session_id = given.session })
 return answer('signed_in', { user_id = user, version = version_of(user),
   roles = redis.call('HGET', user_key(user), 'roles'), ended_session_ids = listed(ended), at = instant() })

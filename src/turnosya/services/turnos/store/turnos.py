@@ -35,19 +35,19 @@ class Wanted:
 async def find(tx: Transaction, turno_id: UUID) -> Turno | None:
     """One turno, held ones included."""
     row = (await tx.execute(select(appointments).where(_table.id == turno_id))).first()
-    return None if row is None else _turno(row)
+    return None if row is None else turno_of(row)
 
 
 async def find_locked(tx: Transaction, turno_id: UUID) -> Turno | None:
     """The same, kept for us until the transaction ends."""
     row = (await tx.execute(select(appointments).where(_table.id == turno_id).with_for_update())).first()
-    return None if row is None else _turno(row)
+    return None if row is None else turno_of(row)
 
 
 async def find_many(tx: Transaction, ids: Collection[UUID]) -> list[Turno]:
     """Those of these that exist, in the order of their ids, kept for us until the transaction ends."""
     statement = select(appointments).where(_table.id.in_(ids)).order_by(_table.id).with_for_update()
-    return [_turno(row) for row in await tx.execute(statement)]
+    return [turno_of(row) for row in await tx.execute(statement)]
 
 
 async def add(tx: Transaction, turno: Turno) -> None:
@@ -103,7 +103,7 @@ async def listed(
         statement = statement.where(_table.starts_on <= wanted.last_on)
     if after is not None:
         statement = statement.where(tuple_(_table.starts_at, _table.id) > after)
-    return [(_turno(row), row.zone) for row in await tx.execute(statement)]
+    return [(turno_of(row), row.zone) for row in await tx.execute(statement)]
 
 
 async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> list[Turno]:
@@ -113,7 +113,7 @@ async def future_of(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
         .where(_table.business_id == business_id, _table.status.in_(ACTIVE), _table.starts_at >= now)
         .order_by(_table.starts_at, _table.id)
     )
-    return [_turno(row) for row in await tx.execute(statement)]
+    return [turno_of(row) for row in await tx.execute(statement)]
 
 
 async def live_from(tx: Transaction, business_id: UUID, *, now: datetime) -> list[Turno]:
@@ -121,7 +121,7 @@ async def live_from(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
     statement = select(appointments).where(
         _table.business_id == business_id, _table.status.in_(LIVE), _table.starts_at >= now
     )
-    return [_turno(row) for row in await tx.execute(statement.order_by(_table.id))]
+    return [turno_of(row) for row in await tx.execute(statement.order_by(_table.id))]
 
 
 async def starts_from(
@@ -142,7 +142,7 @@ async def confirmed_before(tx: Transaction, before: datetime, *, limit: int) -> 
         .order_by(_table.ends_at)
         .limit(limit)
     )
-    return [_turno(row) for row in await tx.execute(statement)]
+    return [turno_of(row) for row in await tx.execute(statement)]
 
 
 async def for_calendar(
@@ -158,7 +158,7 @@ async def for_calendar(
         .order_by(_table.starts_at, _table.id)
         .limit(limit)
     )
-    return [_turno(row) for row in await tx.execute(statement)]
+    return [turno_of(row) for row in await tx.execute(statement)]
 
 
 async def defer_constraints(tx: Transaction) -> None:
@@ -196,7 +196,8 @@ async def completed(tx: Transaction, *, client_id: UUID, business_id: UUID, over
     return int((await tx.execute(statement)).scalar_one())
 
 
-def _turno(row: Row[Any]) -> Turno:
+def turno_of(row: Row[Any]) -> Turno:
+    """A turno as it was stored."""
     values: dict[str, Any] = {name: getattr(row, name) for name in _NAMES}
     values["status"] = Status(row.status)
     return Turno(**values)

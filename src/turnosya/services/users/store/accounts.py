@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.users.refusals import EmailTaken, PhoneTaken
+from turnosya.services.users.store import proofs
 from turnosya.services.users.tables import blocks, people
 
 
@@ -61,6 +62,9 @@ async def add(tx: Transaction, account: Account) -> None:
     )
     if added.first() is None:
         raise PhoneTaken if await by_phone(tx, account.phone) else EmailTaken
+    if await proofs.is_reserved(tx, account.phone, now=account.created_at):
+        # Its former holder may yet take the change of their number back.
+        raise PhoneTaken
 
 
 async def find(tx: Transaction, user_id: UUID) -> Account | None:
@@ -106,11 +110,11 @@ async def lock(tx: Transaction, user_id: UUID) -> Account | None:
 
 
 async def change(tx: Transaction, user_id: UUID, values: Mapping[str, object]) -> None:
-    """Writes these columns. Raises EmailTaken."""
+    """Writes these columns. Raises PhoneTaken or EmailTaken."""
     try:
         await tx.execute(update(people).where(people.c.id == user_id).values(**values))
     except IntegrityError as error:
-        raise EmailTaken from error
+        raise (EmailTaken if "people_email_key" in str(error.orig) else PhoneTaken) from error
 
 
 async def block(tx: Transaction, block: Block) -> None:

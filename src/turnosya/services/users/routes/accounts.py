@@ -1,41 +1,35 @@
-"""The HTTP face of users: what comes in, what goes out, and which function does it."""
+"""Accounts: signing up, profiles, passwords and roles."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
-from pydantic import AfterValidator, Field
+from fastapi import Query, Response
+from pydantic import Field
 
-from turnosya.contracts.auth import AccessChanged, OtpAttemptsExceeded
+from turnosya.contracts.auth import OtpAttemptsExceeded
 from turnosya.contracts.users import CredentialsInvalid
-from turnosya.runtime.fields import Closed, Instant, Resource
-from turnosya.runtime.http import (
-    ACCESS_ENDED,
-    Admin,
-    CallerLanguage,
-    OnceOnly,
-    SignedIn,
-    context_of,
-    json_of,
-    kept_response,
-    router,
-)
+from turnosya.runtime.fields import Closed
+from turnosya.runtime.http import Admin, CallerLanguage, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Forbidden, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
-from turnosya.services.users import credentials, people, registration, roles, rules
-from turnosya.services.users.context import Users
+from turnosya.services.users import credentials, people, registration, roles
 from turnosya.services.users.refusals import CodeNotValid, EmailTaken, FileNotUsable, PhoneTaken
 from turnosya.services.users.registration import NewPerson
-from turnosya.services.users.store import Account
-
-Phone = Annotated[str, AfterValidator(rules.phone_number)]
-PersonName = Annotated[str, Field(max_length=1000), AfterValidator(rules.person_name)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(rules.email_address)]
-NewPassword = Annotated[str, Field(max_length=1000), AfterValidator(rules.new_password)]
-Password = Annotated[str, Field(max_length=1000)]
-Code = Annotated[str, Field(max_length=20)]
-Locale = Literal["es", "en", "pt"]
+from turnosya.services.users.routes.forms import (
+    Code,
+    Email,
+    Here,
+    Locale,
+    NewPassword,
+    Password,
+    PersonName,
+    Phone,
+    Profile,
+    PublicPerson,
+    profile_json,
+    tell_gateway,
+)
 
 
 class SignUp(Closed):
@@ -80,25 +74,6 @@ class Roles(Closed):
     roles: Annotated[list[Literal["admin"]], Field(max_length=10)]
 
 
-class PublicPerson(Resource):
-    """What everybody who is signed in may know of somebody."""
-
-    id: UUID
-    name: str
-    photo: str | None
-
-
-class Profile(PublicPerson):
-    """A person as they see themselves, and as an admin sees them."""
-
-    phone: str
-    email: str | None
-    locale: str
-    roles: list[str]
-    created_at: Instant
-
-
-Here = Annotated[Users, Depends(context_of(Users))]
 routes = router("/v1/users", tags=["users"])
 
 
@@ -117,7 +92,7 @@ async def sign_up(users: Here, body: SignUp, once: OnceOnly, language: CallerLan
         email=body.email,
         locale=body.locale or language,
     )
-    kept = await registration.sign_up(users, person, code=body.code, once=once, shown=_profile_json)
+    kept = await registration.sign_up(users, person, code=body.code, once=once, shown=profile_json)
     return kept_response(kept)
 
 
@@ -131,13 +106,13 @@ async def search(
     """Find people by a part of their name, number or address (admin)."""
     bad_cursor(page, 1)
     found = await people.search(users, q.strip(), after=_after(page.after), limit=page.read)
-    return page.of([_profile(one) for one in found], sort_values=lambda one: [one.id])
+    return page.of([Profile.of(one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/me")
 async def me(users: Here, caller: SignedIn) -> Profile:
     """One's own profile."""
-    return _profile(await people.read(users, caller.user_id))
+    return Profile.of(await people.read(users, caller.user_id))
 
 
 @routes.patch("/me", responses=refuses(EmailTaken, FileNotUsable))
@@ -149,7 +124,7 @@ async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language
     values: dict[str, object] = {name: getattr(body, name) for name in sorted(sent)}
     if "locale" in values:
         values["locale"] = body.locale or language
-    return _profile(await people.change(users, caller.user_id, values))
+    return Profile.of(await people.change(users, caller.user_id, values))
 
 
 @routes.get("/{user_id}")
@@ -169,7 +144,7 @@ async def change_password(users: Here, body: PasswordChange, caller: SignedIn) -
         current=body.current_password,
         new=body.new_password,
     )
-    return _done(ended)
+    return tell_gateway(Response(status_code=204), ended)
 
 
 @routes.post(
@@ -183,41 +158,15 @@ async def reset_password(users: Here, body: PasswordReset, once: OnceOnly) -> Re
     kept, ended = await credentials.reset_password(
         users, body.phone, code=body.code, new=body.new_password, once=once
     )
-    response = kept_response(kept)
-    if ended is not None:
-        response.headers[ACCESS_ENDED] = ended.model_dump_json()
-    return response
+    return tell_gateway(kept_response(kept), ended)
 
 
 @routes.put("/{user_id}/roles", responses=refuses(Forbidden))
-async def set_roles(users: Here, user_id: UUID, body: Roles, _admin: Admin, response: Response) -> Profile:
+async def set_roles(users: Here, user_id: UUID, body: Roles, *, admin: Admin, response: Response) -> Profile:
     """Grant or take the role ``admin``; the person's present tokens end (admin)."""
-    account, ended = await roles.set_roles(users, user_id, sorted(set(body.roles)))
-    if ended is not None:
-        response.headers[ACCESS_ENDED] = ended.model_dump_json()
-    return _profile(account)
-
-
-def _profile(account: Account) -> Profile:
-    return Profile(
-        id=account.id,
-        phone=account.phone,
-        name=account.name,
-        email=account.email,
-        locale=account.locale,
-        photo=None,
-        roles=account.roles,
-        created_at=account.created_at,
-    )
-
-
-def _profile_json(account: Account) -> dict[str, Any]:
-    return json_of(_profile(account))
-
-
-def _done(ended: AccessChanged | None) -> Response:
-    headers = None if ended is None else {ACCESS_ENDED: ended.model_dump_json()}
-    return Response(status_code=204, headers=headers)
+    account, ended = await roles.set_roles(users, user_id, sorted(set(body.roles)), actor_id=admin.user_id)
+    tell_gateway(response, ended)
+    return Profile.of(account)
 
 
 def _after(cursor: tuple[str, ...] | None) -> UUID | None:

@@ -1,0 +1,85 @@
+"""What happened to accounts, kept for 90 days: who signed in, was refused, blocked, made admin, erased."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import structlog
+
+from turnosya.contracts.checks import GetHeld
+from turnosya.contracts.users import Held, SecurityFact
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.database import current_delivery
+from turnosya.runtime.messages import Unavailable
+from turnosya.services.checks import store
+from turnosya.services.checks.store import Entry, Sought
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from turnosya.services.checks.context import Checks
+
+log = structlog.get_logger()
+
+HOLDS: Mapping[str, str] = {
+    "audit": "exported; kept for its 90 days: ids only, which name nobody once the account is gone",
+}
+"""Every table with a column that names a person, and what becomes of it."""
+
+_FORGET_S = 3600.0
+# Far more than an account has in 90 days; what is exported has to fit into one answer.
+_EXPORTED = 5000
+
+
+async def note(checks: Checks, event: SecurityFact) -> None:
+    """Keeps what another service says has happened."""
+    delivery = current_delivery.get()
+    assert delivery is not None, "only an event is noted"  # noqa: S101 - an inbox hands it over
+    entry = Entry(
+        id=delivery.event_id,
+        at=event.at,
+        service=event.wire_name.partition(".")[0],
+        kind=event.kind,
+        actor_id=event.actor_id,
+        subject_id=event.subject_id,
+        session_id=event.session_id,
+        reason=event.reason,
+    )
+    async with checks.db.transaction() as tx:
+        await store.note(tx, entry)
+
+
+async def find(
+    checks: Checks, sought: Sought, *, before: tuple[datetime, UUID] | None, limit: int
+) -> list[Entry]:
+    """Lines of the audit, the latest first."""
+    async with checks.db.read() as tx:
+        return await store.find(tx, sought, before=before, limit=limit)
+
+
+async def held(checks: Checks, request: GetHeld) -> Held:
+    """The audit of one person's account, the latest first."""
+    found = await find(checks, Sought(person_id=request.user_id), before=None, limit=_EXPORTED)
+    lines = [{"at": one.at.isoformat(), "kind": one.kind, "reason": one.reason} for one in found]
+    return Held(records={"audit": lines})
+
+
+async def forget_forever(checks: Checks) -> None:
+    """Deletes what is older than it is kept, once an hour."""
+    while True:
+        try:
+            await forget(checks)
+        except Unavailable:
+            log.warning("audit_forgetting_put_off")
+        await asyncio.sleep(_FORGET_S)
+
+
+async def forget(checks: Checks) -> None:
+    """The same, now."""
+    kept = timedelta(days=checks.settings.audit_kept_days)
+    async with checks.db.transaction() as tx:
+        await store.forget(tx, before=real_now() - kept)

@@ -1,0 +1,38 @@
+"""The SQL of a client as a person: all that is theirs, and taking their name off it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import select, text
+
+from turnosya.runtime.database import Transaction
+from turnosya.services.turnos.store.turnos import turno_of
+from turnosya.services.turnos.tables import appointments
+from turnosya.services.turnos.turno import Turno
+
+_table = appointments.c
+
+
+async def turnos_of(tx: Transaction, client_id: UUID) -> list[Turno]:
+    """Every turno and hold of a client, whatever became of it, by start."""
+    statement = (
+        select(appointments).where(_table.client_id == client_id).order_by(_table.starts_at, _table.id)
+    )
+    return [turno_of(row) for row in await tx.execute(statement)]
+
+
+async def turnos_of_locked(tx: Transaction, client_id: UUID) -> list[Turno]:
+    """The same in the order in which everybody locks rows, kept for us until the transaction ends."""
+    statement = (
+        select(appointments).where(_table.client_id == client_id).order_by(_table.id).with_for_update()
+    )
+    return [turno_of(row) for row in await tx.execute(statement)]
+
+
+async def forget_answers(tx: Transaction, client_id: UUID) -> None:
+    """Answers that were kept for a repeat and show this client."""
+    await tx.execute(
+        text("DELETE FROM kept_answers WHERE answer->>'client_id' = :client_id"),
+        {"client_id": str(client_id)},
+    )

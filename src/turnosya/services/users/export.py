@@ -1,0 +1,73 @@
+"""Everything that is held about a person, asked of every service that holds something."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from turnosya.contracts import auth, business, checks, notification, turnos
+from turnosya.contracts.users import Held
+from turnosya.runtime.messages import NotFound, Rpc
+from turnosya.services.users.store import accounts, proofs, reach
+
+if TYPE_CHECKING:
+    from turnosya.services.users.context import Users
+
+Records = dict[str, list[dict[str, Any]]]
+
+Ask = type[auth.GetHeld | business.GetHeld | turnos.GetHeld | notification.GetHeld | checks.GetHeld]
+ASKED: Mapping[str, Ask] = {
+    "auth": auth.GetHeld,
+    "business": business.GetHeld,
+    "turnos": turnos.GetHeld,
+    "notification": notification.GetHeld,
+    "checks": checks.GetHeld,
+}
+"""Who is asked; a service that begins to hold something about people is added here."""
+
+
+async def export(users: Users, user_id: UUID) -> dict[str, Records]:
+    """By service, then by kind of record. Raises ``Unavailable`` while one of them is away."""
+    own = await _own(users, user_id)
+    found = await asyncio.gather(*(_asked(users, kind(user_id=user_id)) for kind in ASKED.values()))
+    return {"users": own, **dict(zip(ASKED, found, strict=True))}
+
+
+async def _asked(users: Users, request: Rpc[Held]) -> Records:
+    return (await users.bus.call(request)).records
+
+
+async def _own(users: Users, user_id: UUID) -> Records:
+    async with users.db.read() as tx:
+        account = await accounts.find(tx, user_id)
+        if account is None:
+            raise NotFound
+        settings = await reach.settings_of(tx, [user_id])
+        devices = await reach.devices_of(tx, [user_id])
+        changes = await proofs.changes_of(tx, user_id)
+        confirmation = await proofs.find_confirmation(tx, user_id)
+    profile = {
+        "id": str(account.id),
+        "phone": account.phone,
+        "name": account.name,
+        "email": account.email,
+        "locale": account.locale,
+        "roles": account.roles,
+        "created_at": account.created_at.isoformat(),
+    }
+    return {
+        "profile": [profile],
+        "notification_settings": [one.model_dump(mode="json") for one in settings.values()],
+        "devices": [one.model_dump(mode="json") for one in devices.get(user_id, [])],
+        "phone_changes": [
+            {"previous_phone": one.previous_phone, "changed_at": one.changed_at.isoformat()}
+            for one in changes
+        ],
+        "email_confirmations": [
+            {"email": one.email, "confirmed_at": one.confirmed_at and one.confirmed_at.isoformat()}
+            for one in [confirmation]
+            if one is not None
+        ],
+    }

@@ -1,0 +1,1 @@
+"""The HTTP face of users, a file for accounts, reach, proofs and erasure each."""

@@ -1,0 +1,1 @@
+"""The SQL of users, a file for accounts, reach, proofs and erasures each."""

@@ -1,0 +1,90 @@
+"""The SQL of how people are told: what they chose, and their devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from turnosya.contracts.users import Device, NotificationSettings, QuietHours
+from turnosya.runtime.database import Transaction
+from turnosya.services.users.tables import devices, notification_settings, people
+
+
+async def settings_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, NotificationSettings]:
+    """What each of those that exist chose, or the defaults."""
+    rows = await tx.execute(
+        select(people.c.id, notification_settings)
+        .outerjoin(notification_settings, notification_settings.c.user_id == people.c.id)
+        .where(people.c.id.in_(ids))
+    )
+    return {
+        row.id: NotificationSettings()
+        if row.user_id is None
+        else NotificationSettings(
+            push=row.push,
+            email=row.email,
+            whatsapp_important=row.whatsapp_important,
+            reminder_minutes_before=row.reminder_minutes_before,
+            quiet_hours=row.quiet_from and QuietHours(start=row.quiet_from, end=row.quiet_to),
+        )
+        for row in rows
+    }
+
+
+async def write_settings(tx: Transaction, user_id: UUID, settings: NotificationSettings) -> None:
+    """Puts these in place of what was chosen before."""
+    quiet = settings.quiet_hours
+    values = {
+        **settings.model_dump(exclude={"quiet_hours"}),
+        "quiet_from": quiet and quiet.start,
+        "quiet_to": quiet and quiet.end,
+    }
+    await tx.execute(
+        insert(notification_settings)
+        .values(user_id=user_id, **values)
+        .on_conflict_do_update(index_elements=[notification_settings.c.user_id], set_=values)
+    )
+
+
+async def devices_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[Device]]:
+    """The devices of these people, the latest first."""
+    rows = await tx.execute(
+        select(devices).where(devices.c.user_id.in_(ids)).order_by(devices.c.seen_at.desc(), devices.c.token)
+    )
+    found: dict[UUID, list[Device]] = {}
+    for row in rows:
+        device = Device(token=row.token, platform=row.platform, subscription=row.subscription)
+        found.setdefault(row.user_id, []).append(device)
+    return found
+
+
+async def add_device(tx: Transaction, user_id: UUID, device: Device, *, at: datetime, most: int) -> None:
+    """Keeps a device, whosever it was before; beyond ``most`` the one not seen for longest goes."""
+    values = {
+        "user_id": user_id,
+        "platform": device.platform,
+        "subscription": device.subscription,
+        "seen_at": at,
+    }
+    await tx.execute(
+        insert(devices)
+        .values(token=device.token, **values)
+        .on_conflict_do_update(index_elements=[devices.c.token], set_=values)
+    )
+    kept = (
+        select(devices.c.token)
+        .where(devices.c.user_id == user_id)
+        .order_by(devices.c.seen_at.desc(), devices.c.token)
+        .limit(most)
+    )
+    await tx.execute(delete(devices).where(devices.c.user_id == user_id, devices.c.token.not_in(kept)))
+
+
+async def drop_device(tx: Transaction, token: str, *, user_id: UUID | None = None) -> None:
+    """Forgets a device; with ``user_id`` only if it is theirs."""
+    whose = () if user_id is None else (devices.c.user_id == user_id,)
+    await tx.execute(delete(devices).where(devices.c.token == token, *whose))
