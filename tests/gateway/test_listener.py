@@ -8,9 +8,11 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from tests.gateway.wire import PLAIN, ask, body_of, echo, line, listening, running
+from turnosya.runtime.settings import load
 from turnosya.services.gateway import rules
 from turnosya.services.gateway.doorway import Doorway, WireLimits
 from turnosya.services.gateway.listener import ListenerConfig
+from turnosya.services.gateway.settings import GatewaySettings
 
 HOST = b"Host: api.test\r\n"
 
@@ -131,6 +133,18 @@ async def test_a_target_and_fields_of_just_the_allowed_size_pass() -> None:
         assert (await ask(port, get(b"/", b"".join(b"X-%d: a\r\n" % i for i in range(63))))).status == 200
 
 
+def test_the_limits_are_those_that_are_promised() -> None:
+    limits = WireLimits()
+    assert (limits.header_bytes, limits.header_fields, limits.header_s) == (16 * 1024, 64, 10)
+    assert (limits.target_bytes, limits.body_bytes) == (4 * 1024, 1024 * 1024)
+    assert 0 <= limits.upload_bytes - 25 * 1024 * 1024 <= 16 * 1024
+    assert (limits.body_bytes_per_s, limits.body_s, limits.upload_s) == (500, 30, 120)
+    assert (limits.idle_s, limits.connections_per_address) == (65, 100)
+    settings = load(GatewaySettings, {})
+    assert (settings.gateway_header_s, settings.gateway_body_s, settings.gateway_upload_s) == (10, 30, 120)
+    assert (settings.gateway_idle_s, settings.gateway_connections_per_address) == (65, 100)
+
+
 async def test_a_refusal_speaks_the_callers_language_and_keeps_the_request_id() -> None:
     async with listening(echo) as port:
         fields = b"Accept-Language: fr, pt-BR;q=0.9, en;q=0.3\r\nX-Request-Id: app-17\r\n"
@@ -193,6 +207,19 @@ async def test_a_body_that_trickles_times_out_and_one_that_flows_does_not() -> N
         heard = await connection.hear()
         assert (heard.status, heard.problem()["code"]) == (408, "request_timeout")
         assert await connection.is_closed()
+
+
+@pytest.mark.parametrize(("part_bytes", "status"), [(100, 200), (5, 408)])
+async def test_a_body_must_go_on_coming_at_500_bytes_a_second(part_bytes: int, status: int) -> None:
+    limits = WireLimits(body_check_s=0.02, body_grace_s=0.1, body_s=20, linger_s=0.05)
+    async with listening(echo, limits) as port, line(port) as connection:
+        connection.say(b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: %d\r\n\r\n" % (10 * part_bytes))
+        hearing = asyncio.create_task(connection.hear())
+        for _ in range(10):
+            # 2,000 or 100 bytes a second.
+            connection.say(b"a" * part_bytes)
+            await asyncio.wait({hearing}, timeout=0.05)
+        assert (await hearing).status == status
 
 
 async def test_a_body_has_a_longest_time_even_at_a_good_rate() -> None:

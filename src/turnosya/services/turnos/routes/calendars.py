@@ -13,8 +13,9 @@ from turnosya.runtime.fields import Closed, Resource
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.idempotency import Kept
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import NotFound
+from turnosya.runtime.messages import Conflict, Forbidden, NotFound
 from turnosya.runtime.pages import Listed
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import feeds
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.routes.here import Here
@@ -39,7 +40,12 @@ class LinkResource(Resource):
     created_at: datetime
 
 
-@routes.post("/calendar-links", status_code=201, response_model=LinkResource)
+@routes.post(
+    "/calendar-links",
+    status_code=201,
+    response_model=LinkResource,
+    responses=refuses(Conflict, Forbidden, NotFound),
+)
 async def add_link(
     here: Here,
     caller: SignedIn,

@@ -9,7 +9,8 @@ from starlette.responses import JSONResponse
 
 from turnosya.runtime.fields import CalendarDate, Instant
 from turnosya.runtime.http import MaybeSignedIn, SignedIn, router
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import explaining, slots
 from turnosya.services.turnos.explaining import Doubt
 from turnosya.services.turnos.resources import ExplanationResource, SlotsResource, explanation_resource
@@ -52,7 +53,7 @@ async def list_slots(
     return JSONResponse({"timezone": shop.business.timezone, "slots": rows})
 
 
-@routes.get("/slots/explain")
+@routes.get("/slots/explain", responses=refuses(Forbidden))
 async def explain(
     here: Here,
     business_id: UUID,
