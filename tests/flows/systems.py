@@ -139,6 +139,22 @@ class System:
         process.signal(signal.SIGKILL)
         await _until_gone(process)
 
+    @asynccontextmanager
+    async def another(self, service: str) -> AsyncGenerator[Process]:
+        """One more copy of the process in which it runs, for as long as the block lasts."""
+        model = self._of(service)
+        port, operations_port = free_port(), free_port()
+        own = {"TURNOSYA_PORT": str(port), "TURNOSYA_OPERATIONS_PORT": str(operations_port)}
+        log = self.folder / f"{service}-{port}.log"
+        copy = Process(model.names, {**model.env, **own}, log, port, operations_port)
+        self.launch(copy)
+        try:
+            await copy.until_ready()
+            yield copy
+        finally:
+            copy.signal(signal.SIGTERM)
+            await _until_gone(copy)
+
     async def start_again(self, service: str) -> None:
         process = self._of(service)
         self.launch(process)
