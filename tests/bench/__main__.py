@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import page, plans, rpc
+from tests.bench.agenda import agenda
 from tests.bench.figures import Figure
 from tests.bench.hand_over import hand_over
 from tests.bench.whole import whole
@@ -39,6 +40,8 @@ async def figures() -> AsyncGenerator[Figure]:
                 yield figure
             with _zygote() as zygote:
                 async for figure in hand_over(servers, zygote, folder):
+                    yield figure
+                async for figure in agenda(servers, zygote, folder):
                     yield figure
 
 

@@ -102,6 +102,10 @@ class Measured:
         return quantiles(self.times_ms, n=100)[49]
 
     @property
+    def p95(self) -> float:
+        return quantiles(self.times_ms, n=100)[94]
+
+    @property
     def p99(self) -> float:
         return quantiles(self.times_ms, n=100)[98]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -135,18 +135,22 @@ def free_starts(
     days: Sequence[date],
     limits: Limits,
     staff_id: UUID | None = None,
+    loads: Mapping[UUID, Mapping[date, int]] | None = None,
 ) -> list[Slot]:
     """Everything that is offered in the windows that open on ``days``, earliest first, one row a start.
 
     A row names the member whom a booking without ``staff_id`` would get, and sums the seats left over all
     who are free. O(starts + taken) after sorting, and no start is looked at by itself: what is in the way
-    cuts runs out of the grid. ``days`` must be in order.
+    cuts runs out of the grid. ``days`` must be in order. Spans of ``taken`` that touch may come united; then
+    ``loads`` says how many turnos each member has on a local date.
     """
     if not sought.is_active:
         return []
     candidates = _candidates(sought, staff_id)
     runs: list[_Run] = []
     for place, agenda in enumerate(_agendas(calendar, sought, taken, candidates)):
+        if loads is not None:
+            agenda.loads = loads.get(agenda.staff_id, {})
         runs += agenda.offered(days, limits, place=place, shares_out=len(candidates) > 1)
     # The last to write a start is the one who gets it: fewest turnos that day, then the lowest id (R15).
     runs.sort(reverse=True, key=_precedence)
@@ -269,6 +273,7 @@ class _Agenda:
 
     def __init__(self, calendar: Calendar, sought: Sought, staff_id: UUID, taken: Sequence[Taken]) -> None:
         self.staff_id = staff_id
+        self.loads: Mapping[date, int] | None = None
         self._calendar = calendar
         self._sought = sought
         self._taken = taken
@@ -308,6 +313,8 @@ class _Agenda:
 
     def load_on(self, day: date) -> int:
         """How many turnos the member has that begin on a local date, whoever they are for."""
+        if self.loads is not None:
+            return self.loads.get(day, 0)
         zone, starts = self._calendar.zone, self._starts_taken
         until = bisect_left(starts, instant(zone, day + _DAY, 0))
         return until - bisect_left(starts, instant(zone, day, 0))

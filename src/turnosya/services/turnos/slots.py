@@ -12,7 +12,7 @@ from turnosya.services.turnos import copies
 from turnosya.services.turnos.availability import Limits, Slot, free_starts
 from turnosya.services.turnos.fresh import Stale, until_fresh
 from turnosya.services.turnos.shops import Shop
-from turnosya.services.turnos.store import seats
+from turnosya.services.turnos.store import taken
 from turnosya.services.turnos.windows import Window, local_date
 
 if TYPE_CHECKING:
@@ -57,16 +57,25 @@ async def _look(turnos: Turnos, inquiry: Inquiry, shop: Shop) -> tuple[Shop, lis
     days = _days(shop, inquiry, limits, now)
     first, last = (days[0], days[-1]) if days else (local_date(shop.calendar.zone, now),) * 2
     async with turnos.db.read() as tx:
-        found = await seats.taken_between(
+        found = await taken.between(
             tx,
+            sought,
             business_id=inquiry.business_id,
             staff_ids=[inquiry.staff_id] if inquiry.staff_id else sought.staff_ids,
             span=Window(_midnight(first, now) - _ROOM, _midnight(last, now) + _ROOM + timedelta(days=1)),
             now=now,
         )
-    if found is None or found[0] != shop.revisions:
+    if found is None or found.revisions != shop.revisions:
         raise Stale
-    slots = free_starts(shop.calendar, sought, found[1], days=days, limits=limits, staff_id=inquiry.staff_id)
+    slots = free_starts(
+        shop.calendar,
+        sought,
+        found.taken,
+        days=days,
+        limits=limits,
+        staff_id=inquiry.staff_id,
+        loads=found.loads,
+    )
     return shop, slots
 
 

@@ -21,7 +21,7 @@ from turnosya.services.turnos.tables import appointments
 from turnosya.services.turnos.turno import Status, Turno
 from turnosya.services.turnos.windows import Window
 
-_LIVE = "status IN ('held', 'pending', 'confirmed', 'proposed') AND NOT overbooked"
+LIVE = "status IN ('held', 'pending', 'confirmed', 'proposed') AND NOT overbooked"
 _SEAT = (
     "id, staff_id, client_id, service_id, service_ids, status, starts_at, ends_at, busy_from, busy_to, seat,"
     " expires_at"
@@ -40,32 +40,16 @@ _LOOK = text(
         ON kept.key = :key AND kept.kept_at > clock_timestamp() - interval '24 hours'
     LEFT JOIN LATERAL (
         SELECT {_SEAT} FROM appointments
-        WHERE staff_id = ANY(CAST(:staff_ids AS uuid[])) AND {_LIVE}
+        WHERE staff_id = ANY(CAST(:staff_ids AS uuid[])) AND {LIVE}
           AND tstzrange(busy_from, busy_to) && tstzrange(:busy_from, :busy_to)
         UNION
         SELECT {_SEAT} FROM appointments
-        WHERE business_id = :business_id AND client_id = :client_id AND {_LIVE} AND for_appointment_id IS NULL
+        WHERE business_id = :business_id AND client_id = :client_id AND {LIVE} AND for_appointment_id IS NULL
           AND tstzrange(starts_at, ends_at) && tstzrange(:starts_at, :ends_at)
         UNION
         SELECT {_SEAT} FROM appointments
         WHERE business_id = :business_id AND client_id = :client_id AND status = 'held'
           AND for_appointment_id IS NULL
-    ) AS seat ON true
-    WHERE businesses.id = :business_id
-    """  # noqa: S608 - made of two constants
-)
-
-_TAKEN = text(
-    f"""
-    SELECT businesses.revision AS business_revision, coalesce(schedules.revision, 0) AS schedule_revision,
-           seat.*
-    FROM businesses
-    LEFT JOIN schedules ON schedules.business_id = businesses.id
-    LEFT JOIN LATERAL (
-        SELECT {_SEAT} FROM appointments
-        WHERE staff_id = ANY(CAST(:staff_ids AS uuid[])) AND {_LIVE}
-          AND tstzrange(busy_from, busy_to) && tstzrange(:busy_from, :busy_to)
-          AND (expires_at IS NULL OR expires_at > :now)
     ) AS seat ON true
     WHERE businesses.id = :business_id
     """  # noqa: S608 - made of two constants
@@ -206,27 +190,6 @@ async def look(
         kept = once.matching(first.body_digest, first.kept_status, json_value(first.kept_answer))
     revisions = (first.business_revision, first.schedule_revision)
     return Look(revisions, kept, [_seat(row) for row in found if row.id is not None])
-
-
-async def taken_between(
-    tx: Transaction, *, business_id: UUID, staff_ids: Sequence[UUID], span: Window, now: datetime
-) -> tuple[tuple[int, int], list[Taken]] | None:
-    """Revisions of the business and all that is taken in a time; None for one that turnos does not know."""
-    rows = await tx.execute(
-        _TAKEN,
-        {
-            "business_id": business_id,
-            "staff_ids": list(staff_ids),
-            "busy_from": span.start_at,
-            "busy_to": span.end_at,
-            "now": now,
-        },
-    )
-    found = rows.all()
-    if not found:
-        return None
-    revisions = (found[0].business_revision, found[0].schedule_revision)
-    return revisions, [_seat(row).taken for row in found if row.id is not None]
 
 
 async def write(
