@@ -79,6 +79,7 @@ class Stage:
         running = Running(service, host, messaging, self.deaths.append)
         running._stack.push_async_callback(stack.aclose)  # pyright: ignore[reportPrivateUsage] - closed with it
         await running.start()
+        running.begin_to_work()
         self.running[service.name] = running
         self._open.append((running, transport))
         return running

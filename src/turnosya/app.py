@@ -1,10 +1,11 @@
 """The only file that knows all services, which of them run here, and what carries their messages."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Message
+from turnosya.runtime.reaching import reaching
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
 from turnosya.runtime.serving import operations_app, plain_config
@@ -37,8 +39,11 @@ from turnosya.runtime.settings import (
     Environment,
     MessagingSettings,
     ProcessSettings,
+    Settings,
     SettingsWrong,
     load,
+    names_of_settings,
+    unknown_names,
 )
 from turnosya.services.auth.service import service as auth
 from turnosya.services.business.service import service as business
@@ -55,14 +60,16 @@ from turnosya.services.users.service import service as users
 log = structlog.get_logger()
 
 SERVICES: Mapping[str, Service[Any]] = {
-    # Who opens later finds the others there: jobs first, for it knows the clock, and the gateway last.
+    # Who opens later finds the others there: jobs first, for it knows the clock, then who is asked, the
+    # gateway, and checks last, which looks at all of them.
     service.name: service
-    for service in (jobs, auth, users, business, turnos, notification, chat, files, checks, gateway)
+    for service in (jobs, auth, users, business, turnos, notification, chat, files, gateway, checks)
 }
 OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved)
 """What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
 _CLOCK_WITHIN_S = 5.0
+_READY_WITHIN_S, _LOOK_S = 2.0, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +108,23 @@ class Target:
             redis_url=self._own(service, "REDIS", self.admin_redis_url()) if service.redis else None,
         )
 
+    def setting_of(self, service: Service[Any], kind: str) -> str:
+        """The setting that says where this store of a service is."""
+        own = _own_setting(service.name, kind)
+        return own if os.environ.get(own) else f"TURNOSYA_{kind}_URL"
+
     def _own(self, service: Service[Any], kind: str, admin_url: str | None) -> str | None:
-        given = os.environ.get(f"TURNOSYA_{service.name.upper()}_{kind}_URL")
+        given = os.environ.get(_own_setting(service.name, kind))
         if given or admin_url is None:
             return given or None
         # The same password in every process that has the same message key, and none to keep.
         secret = self.messaging().message_key.get_secret_value().encode()
         password = hmac.new(secret, f"{kind}:{service.name}".encode(), hashlib.sha256).hexdigest()
         return _with_user(admin_url, f"turnosya_{service.name}", password, database=kind == "DATABASE")
+
+
+def _own_setting(name: str, kind: str) -> str:
+    return f"TURNOSYA_{name.upper()}_{kind}_URL"
 
 
 def _first(setting: Any, embedded: str | None) -> str | None:  # noqa: ANN401 - SecretStr | None
@@ -130,6 +146,21 @@ def names_of(names: Sequence[str]) -> list[str]:
     return [name for name in SERVICES if name in names] if names else list(SERVICES)
 
 
+_OWN_STORES = tuple(_own_setting(name, kind) for name in SERVICES for kind in ("DATABASE", "REDIS"))
+
+
+def unknown_settings() -> dict[str, str | None]:
+    """Variables that look like ours and are none, each with the one that may have been meant."""
+    kinds: list[type[Settings]] = [ProcessSettings, MessagingSettings]
+    kinds += [service.settings for service in SERVICES.values()]
+    return unknown_names({*names_of_settings(kinds), *_OWN_STORES})
+
+
+def environment() -> Environment:
+    """Where this process runs, by its settings."""
+    return _environment(load(ProcessSettings, {}))
+
+
 def _environment(process: ProcessSettings) -> Environment:
     given = any(
         os.environ.get(name)
@@ -137,7 +168,7 @@ def _environment(process: ProcessSettings) -> Environment:
             "TURNOSYA_BROKER_URL",
             "TURNOSYA_DATABASE_URL",
             "TURNOSYA_REDIS_URL",
-            *(f"TURNOSYA_{name.upper()}_{kind}_URL" for name in SERVICES for kind in ("DATABASE", "REDIS")),
+            *_OWN_STORES,
         )
     )
     env = process.env or (Environment.PRODUCTION if given else Environment.DEVELOPMENT)
@@ -163,7 +194,11 @@ async def targeted(names: Sequence[str]) -> AsyncGenerator[Target]:
     redis = process.redis_url is None and _lacks(services, "REDIS")
     if (postgres or redis) and not whole:
         missing = next(iter(_missing(services, postgres=postgres, redis=redis)))
-        raise SettingsWrong(f"{missing} is not set; a part of the system uses no embedded server.")
+        shared = f"TURNOSYA_{missing.rsplit('_', 2)[1]}_URL"
+        raise SettingsWrong(
+            f"{missing} is not set, and a part of the system uses no embedded server:"
+            f" set it, or {shared} as for `turnosya migrate`."
+        )
     if not postgres and not redis:
         yield target
         return
@@ -212,13 +247,13 @@ async def database_of(target: Target, name: str) -> AsyncGenerator[Database]:
 
 def _missing(services: Sequence[Service[Any]], *, postgres: bool, redis: bool) -> list[str]:
     return [
-        f"TURNOSYA_{service.name.upper()}_{kind}_URL"
+        _own_setting(service.name, kind)
         for service in services
         for kind, wanted in (
             ("DATABASE", postgres and service.migrations),
             ("REDIS", redis and service.redis),
         )
-        if wanted and not os.environ.get(f"TURNOSYA_{service.name.upper()}_{kind}_URL")
+        if wanted and not os.environ.get(_own_setting(service.name, kind))
     ]
 
 
@@ -239,21 +274,38 @@ async def migrate_all(target: Target, services: Sequence[Service[Any]]) -> list[
     async def database_of(service: Service[Any]) -> None:
         url = target.part(service).database_url
         if service.migrations is not None and url is not None:
-            if admin_database is not None and not await migrate.can_open(url):
-                await migrate.prepare_database(admin_database, url)
+            setting = target.setting_of(service, "DATABASE")
+            with reaching("PostgreSQL", url, setting=setting):
+                may_open = await migrate.can_open(url)
+            if not may_open:
+                await _make_database(url, admin_database, setting=setting)
             # Alembic keeps the connection it works on in a global: one database after the other.
             async with alembic:
                 await migrate.upgrade(url, service.migrations)
 
     alembic = asyncio.Lock()
-    await asyncio.gather(*(database_of(service) for service in services))
+    made = await asyncio.gather(*(database_of(service) for service in services), return_exceptions=True)
+    for outcome in made:
+        if isinstance(outcome, BaseException):
+            raise outcome
     if admin_redis is not None:
         notes += await _redis_users(target, services, admin_redis)
     if target.broker_url is not None:
         from turnosya.runtime.rabbit import declare_queues  # noqa: PLC0415 - as in _transport_of
 
-        await declare_queues(target.broker_url, queues())
+        with reaching("RabbitMQ", target.broker_url, setting="TURNOSYA_BROKER_URL"):
+            await declare_queues(target.broker_url, queues())
     return notes
+
+
+async def _make_database(url: str, admin_url: str | None, *, setting: str) -> None:
+    if admin_url is None:
+        raise SettingsWrong(
+            f"The role or the database that {setting} names is not there, or its password is another:"
+            " correct it, or set TURNOSYA_DATABASE_URL, with which `turnosya migrate` makes them."
+        )
+    with reaching("PostgreSQL", admin_url, setting="TURNOSYA_DATABASE_URL"):
+        await migrate.prepare_database(admin_url, url)
 
 
 async def _redis_users(target: Target, services: Sequence[Service[Any]], admin_url: str) -> list[str]:
@@ -264,8 +316,9 @@ async def _redis_users(target: Target, services: Sequence[Service[Any]], admin_u
             for service in services
             if service.redis and (url := target.part(service).redis_url) is not None
         ]
-        for rule in rules:
-            await client.execute_command("ACL", *rule)  # type: ignore[no-untyped-call]
+        with reaching("Redis", admin_url, setting="TURNOSYA_REDIS_URL"):
+            for rule in rules:
+                await client.execute_command("ACL", *rule)  # type: ignore[no-untyped-call]
         try:
             await client.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]
         except ResponseError:
@@ -291,6 +344,10 @@ class Process:
     async def ready(self) -> bool:
         """Whether every service of this process can serve."""
         return all(await asyncio.gather(*(one.ready() for one in self.running.values())))
+
+    async def not_ready(self) -> list[str]:
+        """Which services of this process cannot serve now."""
+        return [name for name, one in self.running.items() if not await one.ready()]
 
     def stop_being_ready(self) -> None:
         """The first step of stopping: whoever asks is told to send nothing new here."""
@@ -345,7 +402,8 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     running: dict[str, Running[Any]] = {}
     neighbours: dict[str, ASGIApp] = {}
     async with AsyncExitStack() as stack:
-        await transport.open()
+        with reaching("RabbitMQ", target.broker_url or "", setting="TURNOSYA_BROKER_URL"):
+            await transport.open()
         stack.push_async_callback(transport.close)
         follows = target.env is Environment.DEVELOPMENT and bool(_FOLLOW_THE_CLOCK.intersection(names))
         if follows and jobs.name not in names:
@@ -368,6 +426,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
                 neighbours[name] = app
             if follows and service is jobs:
                 await _begin_to_follow(bus, clock, process_id, stack)
+        await _begin_to_work(running.values())
         process = Process(target, running, transport, clock, died)
         try:
             yield process
@@ -375,6 +434,20 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
             for one in running.values():
                 one.stop_being_ready()
             await transport.stop_receiving()
+
+
+async def _begin_to_work(running: Collection[Running[Any]]) -> None:
+    """One after the other, each once those before it are ready, as far as that comes soon.
+
+    So that whoever asks another finds it ready, and a healthy start raises no alarm.
+    """
+    until = asyncio.get_running_loop().time() + _READY_WITHIN_S
+    for one in running:
+        one.begin_to_work()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while one.has_begun and not await one.ready():  # noqa: ASYNC110 - what it waits for tells nobody
+                    await asyncio.sleep(_LOOK_S)
 
 
 def _transport_of(target: Target) -> Transport:

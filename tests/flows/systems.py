@@ -89,6 +89,11 @@ class Process:
         except TimeoutError:
             raise Failed(f"{self.names} is not ready: {self.said()}") from None
 
+    async def until_said(self, words: str) -> None:
+        async with asyncio.timeout(START_S):
+            while words not in self.said():  # noqa: ASYNC110 - it writes to a file, which tells nobody
+                await asyncio.sleep(0.03)
+
     def said(self) -> str:
         return self.log.read_text("utf-8", "replace")[-3000:] if self.log.exists() else "nothing"
 
@@ -137,7 +142,7 @@ class System:
         """SIGKILL to the process in which it runs."""
         process = self._of(service)
         process.signal(signal.SIGKILL)
-        await _until_gone(process)
+        await until_gone(process)
 
     @asynccontextmanager
     async def another(self, service: str) -> AsyncGenerator[Process]:
@@ -153,7 +158,7 @@ class System:
             yield copy
         finally:
             copy.signal(signal.SIGTERM)
-            await _until_gone(copy)
+            await until_gone(copy)
 
     async def start_again(self, service: str) -> None:
         process = self._of(service)
@@ -185,7 +190,7 @@ class System:
         """Another command of ours on the same settings, to its end; what it said."""
         log = self.folder / f"{args[0]}-{secrets.token_hex(3)}.log"
         process = Process(args, self.base, log, 0, 0, self.zygote.fork(args, self.base, log))
-        await _until_gone(process)
+        await until_gone(process)
         if not process.said().rstrip().endswith(f"{ENDED}0"):
             raise Failed(f"{args}: {process.said()}")
         return process.said()
@@ -193,7 +198,7 @@ class System:
     async def stop(self) -> None:
         for process in self.processes:
             process.signal(signal.SIGTERM)
-        await asyncio.gather(*(_until_gone(process) for process in self.processes))
+        await asyncio.gather(*(until_gone(process) for process in self.processes))
 
     async def rows(self, service: str, query: str, *values: object) -> list[asyncpg.Record]:
         """What lies in a service's database."""
@@ -225,7 +230,7 @@ class System:
         return bool(found[0]["told"] or found[0]["heard"])
 
 
-async def _until_gone(process: Process) -> None:
+async def until_gone(process: Process) -> None:
     async with asyncio.timeout(START_S):
         while process.is_running:  # noqa: ASYNC110 - the kernel tells only its own parent
             await asyncio.sleep(0.005)

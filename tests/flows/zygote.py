@@ -12,6 +12,8 @@ import time
 import traceback
 from typing import Any
 
+# The command line imports it for each command; here that is done before.
+import turnosya.commands  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from turnosya.__main__ import main as command_line
 
 STOP_S = 10.0

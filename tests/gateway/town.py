@@ -101,6 +101,7 @@ class Town:
         one = Running(service, host, load(MessagingSettings, given), pytest.fail)
         self.stack.push_async_callback(one.stop, 5)
         await one.start()
+        one.begin_to_work()
         assert service.listener is not None
         assert one.context is not None
         port = await self.stack.enter_async_context(running(service.listener(one.context)))

@@ -197,3 +197,22 @@ async def test_a_service_is_not_ready_while_its_schema_is_behind_and_becomes_so_
             await until(lambda: http.get("/readyz"), lambda answer: answer.status_code == 200)
         assert await stage.bus.ping("oven") < 5
         assert oven.app is not None
+
+
+async def test_a_service_whose_data_are_newer_than_it_is_alive_and_not_ready(servers: Servers) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        url = stage.urls["oven"]
+        await stage.take_off(stage.running["oven"])
+        connection = await asyncpg.connect(url)
+        await connection.execute("UPDATE service_version SET version_num = '0042'")
+        with pytest.raises(migrate.DataIsNewer, match=r"newer TurnosYa \(revision 0042\)"):
+            await migrate.upgrade(url, MIGRATIONS)
+        await stage.put_on(OVEN)
+        async with stage.http("oven") as http:
+            assert (await http.get("/healthz")).status_code == 200
+            assert (await http.get("/readyz")).status_code == 503
+            await connection.execute(
+                "UPDATE service_version SET version_num = $1", migrate.head_of(MIGRATIONS)
+            )
+            await until(lambda: http.get("/readyz"), lambda answer: answer.status_code == 200)
+        await connection.close()

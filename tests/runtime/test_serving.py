@@ -10,7 +10,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from turnosya.runtime.serving import CannotListen, bind, listening, operations_app, plain_config
+from turnosya.runtime.serving import (
+    CannotListen,
+    bind,
+    listening,
+    operations_app,
+    plain_config,
+    take_connections,
+)
 
 
 async def test_a_server_that_stops_lets_running_requests_end_and_takes_no_new_one() -> None:
@@ -22,6 +29,7 @@ async def test_a_server_that_stops_lets_running_requests_end_and_takes_no_new_on
         return PlainTextResponse("done")
 
     found = bind("127.0.0.1", 0, setting="TURNOSYA_PORT")
+    take_connections(found, setting="TURNOSYA_PORT")
     url = f"http://127.0.0.1:{found.getsockname()[1]}/"
     server = listening(plain_config(Starlette(routes=[Route("/", slow)])), found, stop_within_s=10)
     await server.__aenter__()
@@ -52,6 +60,19 @@ def test_a_port_that_is_taken_is_said_with_the_setting_that_moves_it() -> None:
             bind("127.0.0.1", port, setting="TURNOSYA_OPERATIONS_PORT")
     with pytest.raises(CannotListen, match="TURNOSYA_HOST"):
         bind("no.such.host.invalid", 0, setting="TURNOSYA_PORT")
+
+
+async def test_a_bound_port_is_ours_and_refuses_until_connections_are_taken() -> None:
+    with bind("127.0.0.1", 0, setting="TURNOSYA_PORT") as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+        with bind("127.0.0.1", port, setting="TURNOSYA_PORT") as later:
+            take_connections(first, setting="TURNOSYA_PORT")
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            with pytest.raises(CannotListen, match=f"Port {port} .*TURNOSYA_PORT"):
+                take_connections(later, setting="TURNOSYA_PORT")
 
 
 async def test_health_readiness_and_metrics_of_a_process() -> None:

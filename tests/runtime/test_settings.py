@@ -2,7 +2,7 @@
 
 import pytest
 
-from turnosya.runtime.settings import MessagingSettings, ProcessSettings, SettingsWrong, load
+from turnosya.runtime.settings import MessagingSettings, ProcessSettings, SettingsWrong, load, unknown_names
 
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
@@ -71,3 +71,14 @@ def test_no_secret_is_printed_with_the_settings(monkeypatch: pytest.MonkeyPatch)
     shown = f"{process!r} {messaging} {messaging.model_dump()}"
     assert "hunter2" not in shown
     assert KEY not in shown
+
+
+def test_a_mistyped_name_is_found_and_what_others_set_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TURNOSYA_PROT", "TURNOSYA_WHATEVER_THIS_IS", "TURNOSYA_TEST_DATABASE_URL"):
+        monkeypatch.setenv(name, "1")
+    # What Kubernetes says of a Service named turnosya-chat.
+    monkeypatch.setenv("TURNOSYA_CHAT_PORT", "tcp://10.0.0.1:8000")
+    monkeypatch.setenv("TURNOSYA_CHAT_PORT_8000_TCP_ADDR", "10.0.0.1")
+    monkeypatch.setenv("TURNOSYA_CHAT_SERVICE_HOST", "10.0.0.1")
+    found = unknown_names({"TURNOSYA_PORT", "TURNOSYA_HOST"})
+    assert found == {"TURNOSYA_PROT": "TURNOSYA_PORT", "TURNOSYA_WHATEVER_THIS_IS": None}

@@ -19,7 +19,7 @@ from tests.servers import Servers
 from tests.stage import a_stage, until
 from turnosya.runtime.http import context_of, router
 from turnosya.runtime.service import Service
-from turnosya.runtime.telemetry import begin_trace, set_up_logging
+from turnosya.runtime.telemetry import LogFormat, begin_trace, set_up_logging
 
 log = structlog.get_logger()
 routes = router("/v1/loaves", tags=["loaves"])
@@ -47,12 +47,21 @@ async def sell(counter: Counter, event: Baked) -> None:
         await tx.execute(text("SELECT nothing FROM nowhere WHERE code = :code"), {"code": code})
 
 
+class Terminal(StringIO):
+    """Where a process writes: a file, or a terminal."""
+
+    is_terminal = False
+
+    def isatty(self) -> bool:
+        return self.is_terminal
+
+
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[Terminal]:
     """What a process would write to standard error."""
     before = structlog.get_config()
     handlers, level = logging.root.handlers[:], logging.root.level
-    written = StringIO()
+    written = Terminal()
     monkeypatch.setattr(sys, "stderr", written)
     set_up_logging("info")
     # A logger that keeps its configuration would take it to the tests that follow.
@@ -90,6 +99,34 @@ async def test_the_logs_of_a_request_its_messages_and_its_events_carry_its_ids_a
     (retried, *_) = [line for line in lines if line["event"] == "event_retried"]
     assert "UndefinedTable" in json.dumps(retried)
     assert "481516" not in logged.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("form", "terminal", "readable"),
+    [("auto", True, True), ("auto", False, False), ("json", True, False), ("console", False, True)],
+)
+def test_a_terminal_gets_lines_to_read_and_all_else_json(
+    logged: Terminal, monkeypatch: pytest.MonkeyPatch, form: LogFormat, *, terminal: bool, readable: bool
+) -> None:
+    logged.is_terminal = terminal
+    # Both here: between fixtures and test pytest puts its own streams back.
+    monkeypatch.setattr(sys, "stdout", logged)
+    monkeypatch.setattr(sys, "stderr", logged)
+    set_up_logging("info", form)
+    structlog.configure(cache_logger_on_first_use=False)
+    _secret = "a horse"
+    try:
+        log.info("ordered", loaves=2)
+        raise ValueError("burnt\nby a person")
+    except ValueError:
+        log.exception("broke")
+    text = logged.getvalue()
+    assert (lines_of(text) == []) is readable
+    assert "ordered" in text
+    assert "ValueError" in text
+    assert "burnt" in text
+    assert "by a person" not in text
+    assert "a horse" not in text, "the variables of frames are never shown"
 
 
 def test_logs_of_libraries_are_json_too_and_a_value_that_broke_something_is_not_shown(

@@ -6,14 +6,20 @@ from time import perf_counter
 
 from rich.console import Console
 
-from turnosya.app import targeted_beside
+from turnosya.app import environment, targeted_beside
 from turnosya.demo_data import town
 from turnosya.demo_data.filling import fill_town
+from turnosya.runtime.settings import Environment, SettingsWrong
 from turnosya.runtime.telemetry import set_up_logging
 
 
 async def run_demo_data() -> None:
-    """Fills the system of these settings, whether or not it is being served."""
+    """Fills the system of these settings, whether or not it is being served; in development only."""
+    if environment() is not Environment.DEVELOPMENT:
+        raise SettingsWrong(
+            "demo-data makes people whose password everybody knows, so it fills no production system:"
+            " set TURNOSYA_ENV=development if this is none."
+        )
     began = perf_counter()
     console = Console(highlight=False)
     set_up_logging("warning")

@@ -30,6 +30,17 @@ _RUNTIME = "turnosya.runtime.migrations"
 _LOCK = 0x6D69_6772_6174
 
 
+class DataIsNewer(Exception):
+    """A database has a revision that this program does not know; the text says what to do."""
+
+    def __init__(self, package: str, revision: str) -> None:
+        service = package.split(".")[-2]
+        super().__init__(
+            f"The data of {service} were written by a newer TurnosYa (revision {revision}):"
+            " run that version or a later one."
+        )
+
+
 def _files(package: str) -> Path:
     return Path(str(files(package))) / "versions"
 
@@ -40,14 +51,25 @@ def _version_table(package: str) -> str:
 
 def head_of(package: str) -> str:
     """The newest revision in ``package``: its files are numbered in their order."""
-    newest = max(_files(package).glob("[0-9]*.py")).read_text()
-    found = re.search(r'^revision = "(.+)"$', newest, re.MULTILINE)
-    assert found is not None, f"the newest migration of {package} names its revision"  # noqa: S101 - our own files
+    return _revision_in(max(_files(package).glob("[0-9]*.py")))
+
+
+def _revision_in(file: Path) -> str:
+    found = re.search(r'^revision = "(.+)"$', file.read_text(), re.MULTILINE)
+    assert found is not None, f"{file} names its revision"  # noqa: S101 - our own files
     return found[1]
 
 
+def _is_known(package: str, revision: str) -> bool:
+    return any(_revision_in(file) == revision for file in _files(package).glob("[0-9]*.py"))
+
+
 async def is_current(connection: AsyncConnection, package: str) -> bool:
-    """Whether the database has the newest revision of the runtime and of ``package``."""
+    """Whether the database has the newest revision of the runtime and of ``package``.
+
+    Raises ``DataIsNewer`` when it has one that is not ours.
+    """
+    current = True
     for part in (_RUNTIME, package):
         query = f"SELECT version_num FROM {_version_table(part)}"  # noqa: S608 - one of two constants
         try:
@@ -56,8 +78,10 @@ async def is_current(connection: AsyncConnection, package: str) -> bool:
             await connection.rollback()
             return False
         if found != head_of(part):
-            return False
-    return True
+            if found is not None and not _is_known(part, found):
+                raise DataIsNewer(package, found)
+            current = False
+    return current
 
 
 @asynccontextmanager

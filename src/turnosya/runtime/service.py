@@ -23,7 +23,7 @@ from turnosya.runtime.http import web_app
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.inbox import Hearer, Inbox
 from turnosya.runtime.messages import Answer, C, Event, Hearing, Rpc, Unavailable
-from turnosya.runtime.migrate import is_current
+from turnosya.runtime.migrate import DataIsNewer, is_current
 from turnosya.runtime.outbox import Relay
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.settings import (
@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 _SWEEP_S = 600.0
 _READY_CACHED_S = 2.0
+# What is not ready often is a moment later, while it starts.
+_NOT_READY_CACHED_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Host:
     """The web applications of the services in this process, filled as they open."""
     _db: Database | None = None
     _redis: Redis | None = None
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process begins to stop; for who would otherwise be alarmed by that."""
 
     @property
     def db(self) -> Database:
@@ -131,13 +135,18 @@ class Running(Generic[C]):
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
     _inboxes: list[Inbox] = field(default_factory=list[Inbox])
+    _all_are_open: asyncio.Event = field(default_factory=asyncio.Event)
     _begun: bool = False
+    _schema_was: str = ""
     _stopping: bool = False
     _asked_at: float = -1e9
     _was_ready: bool = False
 
     async def start(self) -> None:
-        """Opens the context and the web application, then begins to work once the schema is current."""
+        """Opens the context and the web application, answers and hears once the schema is current.
+
+        What this service does of its own accord waits for ``begin_to_work``.
+        """
         service = self.service
         context = await self._stack.enter_async_context(service.open(self.host))
         self.context = context
@@ -151,17 +160,33 @@ class Running(Generic[C]):
         if await self._schema_is_current():
             await self._begin(context)
         else:
-            log.warning("schema_is_behind", service=service.name, do="run `turnosya migrate`")
             self._start(self._begin_when_migrated(context), f"{service.name}:begin")
+
+    def begin_to_work(self) -> None:
+        """Now relays deliver and loops run: all services of this process are open to what they say."""
+        self._all_are_open.set()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it answers and hears; before that its schema is behind."""
+        return self._begun
 
     async def _schema_is_current(self) -> bool:
         if self.service.migrations is None:
             return True
         try:
             async with self.host.db.read() as tx:
-                return await is_current(tx.connection, self.service.migrations)
+                if await is_current(tx.connection, self.service.migrations):
+                    return True
+            why, do = "schema_is_behind", "run `turnosya migrate`"
         except Unavailable:
             return False
+        except DataIsNewer as error:
+            why, do = "schema_is_newer", str(error)
+        if why != self._schema_was:
+            self._schema_was = why
+            log.warning(why, service=self.service.name, do=do)
+        return False
 
     async def _begin_when_migrated(self, context: C) -> None:
         while not await self._schema_is_current():  # noqa: ASYNC110 - a migrated database tells nobody
@@ -178,14 +203,14 @@ class Running(Generic[C]):
         if service.migrations is not None:
             await self._begin_with_database(context)
         for run in service.runs:
-            self._start(run(context), f"{service.name}:{getattr(run, '__name__', 'run')}")
+            self._start_later(partial(run, context), f"{service.name}:{getattr(run, '__name__', 'run')}")
         self._begun = True
 
     async def _begin_with_database(self, context: C) -> None:
         service, db, bus = self.service, self.host.db, self.host.bus
         relay = Relay(db, bus, name=service.name, poll_s=self.messaging.poll_s)
         db.on_events = relay.wake
-        self._start(relay.run(), f"{service.name}:relay")
+        self._start_later(relay.run, f"{service.name}:relay")
         for queue in service.queues():
             hearers = [
                 Hearer(hearing.hearer, hearing.event, partial(hearing.handler, context))
@@ -195,8 +220,8 @@ class Running(Generic[C]):
             inbox = Inbox(db, bus, hearers, self.messaging, name=service.name)
             self._inboxes.append(inbox)
             await bus.hear(queue, inbox.store)
-            self._start(inbox.run(), f"{service.name}:inbox")
-        self._start(self._sweep(db), f"{service.name}:sweep")
+            self._start_later(inbox.run, f"{service.name}:inbox")
+        self._start_later(partial(self._sweep, db), f"{service.name}:sweep")
 
     async def _sweep(self, db: Database) -> None:
         while True:
@@ -207,6 +232,13 @@ class Running(Generic[C]):
             except Unavailable:
                 log.warning("sweep_put_off", service=self.service.name)
             await asyncio.sleep(_SWEEP_S)
+
+    def _start_later(self, work: Callable[[], Awaitable[None]], name: str) -> None:
+        async def later() -> None:
+            await self._all_are_open.wait()
+            await work()
+
+        self._start(later(), name)
 
     def _start(self, work: Awaitable[None], name: str) -> None:
         task = asyncio.ensure_future(work)
@@ -224,10 +256,10 @@ class Running(Generic[C]):
         return Envelope(envelope.wire_name, b"{}", {STATUS: "ok" if ready else "failed"})
 
     async def ready(self) -> bool:
-        """Whether it can serve: schema current, store and messages reachable. Asked at most every 2 s."""
+        """Whether it can serve: schema current, store and messages reachable. A yes holds for 2 s."""
         if self._stopping or not self._begun:
             return False
-        if monotonic() - self._asked_at > _READY_CACHED_S:
+        if monotonic() - self._asked_at > (_READY_CACHED_S if self._was_ready else _NOT_READY_CACHED_S):
             self._was_ready = await self._ask_ready()
             self._asked_at = monotonic()
         return self._was_ready
@@ -245,6 +277,7 @@ class Running(Generic[C]):
     def stop_being_ready(self) -> None:
         """The first step of stopping: no new work is sent here."""
         self._stopping = True
+        self.host.stopping.set()
 
     async def stop(self, within_s: float) -> None:
         """Lets running work end, then closes everything this service opened."""

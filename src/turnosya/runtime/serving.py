@@ -24,27 +24,37 @@ class CannotListen(Exception):
 
 
 def bind(host: str, port: int, *, setting: str) -> socket.socket:
-    """A listening socket; raises ``CannotListen`` with a sentence for the person who started us."""
+    """A socket that has its port and takes no connection yet: who comes is refused and comes again.
+
+    Raises ``CannotListen`` with a sentence for the person who started us.
+    """
     found: socket.socket | None = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         found = socket.socket(family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind((host, port))
-        found.listen(_BACKLOG)
     except OSError as error:
         if found is not None:
             found.close()
-        if error.errno == errno.EADDRINUSE:
-            text = (
-                f"Port {port} on {host} is in use:"
-                f" stop the program that uses it, or set {setting} to another port."
-            )
-        else:
-            text = f"Cannot listen on {host}:{port} ({error.strerror}): set {setting} or TURNOSYA_HOST."
-        raise CannotListen(text) from None
+        raise CannotListen(_why_not(host, port, error, setting=setting)) from None
     found.setblocking(False)
     return found
+
+
+def take_connections(found: socket.socket, *, setting: str) -> None:
+    """Begins to listen. Raises ``CannotListen`` if another program that had bound the port was faster."""
+    host, port = found.getsockname()[:2]
+    try:
+        found.listen(_BACKLOG)
+    except OSError as error:
+        raise CannotListen(_why_not(host, port, error, setting=setting)) from None
+
+
+def _why_not(host: str, port: int, error: OSError, *, setting: str) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} on {host} is in use: stop who uses it, or set {setting} to another port."
+    return f"Cannot listen on {host}:{port} ({error.strerror}): set {setting} or TURNOSYA_HOST."
 
 
 class _Server(uvicorn.Server):

@@ -3,9 +3,11 @@
 Every class here and in ``services/*/settings.py`` is a row of ``docs/settings.md``.
 """
 
+import difflib
 import math
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -73,6 +75,9 @@ class ProcessSettings(Settings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto", description="`auto` logs lines for a person on a terminal, and JSON anywhere else."
+    )
     stop_within_s: float = Field(20.0, gt=0, description="Time in which running work may end when we stop.")
 
 
@@ -131,3 +136,25 @@ def load(kind: type[S], defaults: Mapping[str, str]) -> S:
     except ValidationError as error:
         lines = [f"{PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
         raise SettingsWrong("Wrong settings. " + "; ".join(lines)) from None
+
+
+# What Kubernetes says of a Service whose name begins with ours; and what only our tests read.
+_OF_OTHERS = re.compile(r"TURNOSYA_(TEST_.*|.*_SERVICE_(HOST|PORT.*)|.*_PORT_\d+_(TCP|UDP).*)")
+
+
+def names_of_settings(kinds: Iterable[type[Settings]]) -> set[str]:
+    """The environment variables of these classes."""
+    return {(PREFIX + name).upper() for kind in kinds for name in kind.model_fields}
+
+
+def unknown_names(known: Collection[str]) -> dict[str, str | None]:
+    """Variables that begin as ours do and are not ``known``, each with the nearest known one."""
+    unknown = [
+        name
+        for name, value in sorted(os.environ.items())
+        if name.startswith(PREFIX)
+        and name not in known
+        and not _OF_OTHERS.fullmatch(name)
+        and not value.startswith("tcp://")
+    ]
+    return {name: next(iter(difflib.get_close_matches(name, known, n=1)), None) for name in unknown}

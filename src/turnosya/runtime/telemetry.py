@@ -1,4 +1,4 @@
-"""Logs as JSON lines, with the request and the trace to which they belong, through every kind of message.
+"""Logs, with the request and the trace to which they belong, through every kind of message.
 
 The trace follows W3C Trace Context: ``traceparent`` is ``00-<trace>-<span>-<flags>``.
 """
@@ -7,16 +7,17 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Generator, MutableMapping
+from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import ExcInfo
 
+LogFormat = Literal["auto", "json", "console"]
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 
@@ -93,17 +94,44 @@ def _without_values(exc_info: ExcInfo) -> list[dict[str, Any]]:
     return stacks
 
 
-def set_up_logging(level: str) -> None:
-    """JSON lines on standard error for our own logs and for those of libraries."""
+def _for_a_person(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Without the trace, which only a machine follows, and with what was raised as lines of text."""
+    event.pop("trace_id", None)
+    stacks: list[Mapping[str, Any]] | None = event.get("exception")
+    if stacks is not None:
+        event["exception"] = "\n".join(_told(stack) for stack in stacks)
+    return event
+
+
+def _told(stack: Mapping[str, Any]) -> str:
+    frames = [f"  {frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in stack["frames"]]
+    return "\n".join([*frames, f"{stack['exc_type']}: {stack['exc_value']}"])
+
+
+def _is_for_a_person(form: LogFormat) -> bool:
+    on_a_terminal = sys.stdout.isatty() and sys.stderr.isatty()
+    return form == "console" or (form == "auto" and on_a_terminal)
+
+
+def set_up_logging(level: str, form: LogFormat = "auto") -> None:
+    """Logs on standard error, our own and those of libraries: JSON lines, or text on a terminal."""
+    readable = _is_for_a_person(form)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         _add_trace,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+        if readable
+        else structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Never the variables of the frames: tokens, codes and names are among them.
         structlog.processors.ExceptionRenderer(_without_values),
     ]
+    last: list[Any] = (
+        [_for_a_person, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        if readable
+        else [structlog.processors.JSONRenderer()]
+    )
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -112,10 +140,7 @@ def set_up_logging(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
     logging.root.handlers[:] = [handler]

@@ -21,6 +21,8 @@ class Checks:
     settings: ChecksSettings
     bus: Bus
     db: Database
+    stopping: asyncio.Event
+    """Set when this process stops: what is then seen to go, goes with it."""
     seen: dict[str, Health] = field(default_factory=dict[str, Health])
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -28,4 +30,4 @@ class Checks:
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Checks]:
         """What it sees of the others it keeps in memory: it can see it again."""
-        yield cls(settings=host.settings, bus=host.bus, db=host.db)
+        yield cls(settings=host.settings, bus=host.bus, db=host.db, stopping=host.stopping)

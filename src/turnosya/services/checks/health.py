@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 
 async def watch(checks: Checks) -> None:
-    """Asks every service again and again, for ever."""
-    while True:
+    """Asks every service again and again, until this process stops."""
+    while not checks.stopping.is_set():
         try:
             await look(checks)
         except Exception:
@@ -43,6 +43,8 @@ async def look(checks: Checks) -> None:
 
 async def _look(checks: Checks) -> None:
     latencies = await asyncio.gather(*(_latency_ms(checks, name) for name in rules.WATCHED))
+    if checks.stopping.is_set() and checks.seen:
+        return
     at, before = real_now(), checks.seen
     checks.seen = {
         name: rules.next_health(before.get(name), latency_ms=latency_ms, at=at)

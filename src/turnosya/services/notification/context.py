@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import structlog
+
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database, current_delivery
@@ -16,6 +18,8 @@ from turnosya.runtime.settings import Environment
 from turnosya.services.notification import wording
 from turnosya.services.notification.rules import TEMPLATES
 from turnosya.services.notification.settings import NotificationSettings
+
+log = structlog.get_logger()
 
 CODES, NEWS = "codes", "news"
 LANES = (CODES, NEWS)
@@ -43,6 +47,10 @@ class Notification:
         """Refuses to start with a template missing."""
         wording.check_templates(TEMPLATES)
         shows = host.env is Environment.DEVELOPMENT
+        if not shows:
+            log.warning(
+                "no_provider", what="no code and no message reaches anybody: no provider is connected"
+            )
         yield cls(
             settings=host.settings,
             bus=host.bus,
