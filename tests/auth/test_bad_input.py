@@ -169,6 +169,7 @@ async def test_lists_refuse_bad_pages(client: httpx.AsyncClient, what: str) -> N
         "cursor=%00",
         "cursor=W10",
         "cursor=WyJhIiwiYiJd",
+        "cursor=WyJhIl0",
         f"cursor={'a' * 2000}",
         "cursor=🙂",
     ):

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import Annotated, Any, TypeVar
 
 import structlog
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response, Security
+from fastapi import APIRouter, Body, Depends, FastAPI, Header, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turnosya.runtime import metrics
 from turnosya.runtime.bus import deadline_in
-from turnosya.runtime.fields import unfit_texts
+from turnosya.runtime.fields import Closed, unfit_texts
 from turnosya.runtime.idempotency import Kept, Once, is_well_formed
 from turnosya.runtime.identity import Caller, TokenMissing, TokenVerifier
 from turnosya.runtime.messages import FieldError, Forbidden, Invalid, NotFound, ServiceError, invalid
@@ -183,6 +183,14 @@ def _phone_of(body: Any) -> str:  # noqa: ANN401 - any JSON
 
 OnceOnly = Annotated[Once, Depends(_once)]
 """A route's parameter of this type is the caller's idempotency key."""
+
+
+class _Empty(Closed):
+    """A body without fields."""
+
+
+NoBody = Annotated[_Empty | None, Body()]
+"""For a POST that needs none, ``= None``: what is sent all the same is read, and its fields refused."""
 
 
 def kept_response(kept: Kept) -> Response:
@@ -375,6 +383,7 @@ __all__ = [
     "CallerLanguage",
     "JsonRoute",
     "MaybeSignedIn",
+    "NoBody",
     "OnceOnly",
     "SignedIn",
     "context_of",

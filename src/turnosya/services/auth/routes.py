@@ -18,13 +18,14 @@ from turnosya.runtime.http import (
     Admin,
     CallerLanguage,
     JsonRoute,
+    NoBody,
     SignedIn,
     context_of,
     router,
 )
 from turnosya.runtime.idempotency import is_well_formed
 from turnosya.runtime.messages import Forbidden, Invalid, NotFound, invalid
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
 from turnosya.runtime.phones import MAX_LENGTH, canonical
 from turnosya.runtime.problems import refuses
 from turnosya.services.auth import access, keys, login, otp, rules, sessions
@@ -234,7 +235,7 @@ web.add_api_route(
 
 
 @web.post("/logout", status_code=204)
-async def log_out(auth: InAuth, caller: SignedIn, response: Response) -> None:
+async def log_out(auth: InAuth, caller: SignedIn, response: Response, *, _body: NoBody = None) -> None:
     """End the session of the token."""
     _tell_gateway(response, await sessions.log_out(auth, caller.user_id, caller.session_id))
 
@@ -242,7 +243,7 @@ async def log_out(auth: InAuth, caller: SignedIn, response: Response) -> None:
 @web.get("/sessions")
 async def list_sessions(auth: InAuth, caller: SignedIn, page: Paged) -> Listed[SessionShown]:
     """The caller's devices, the latest first."""
-    bad_cursor(page, 1)
+    after = _after(page)
     found = [
         SessionShown(
             id=session.id,
@@ -253,8 +254,8 @@ async def list_sessions(auth: InAuth, caller: SignedIn, page: Paged) -> Listed[S
         )
         for session in await sessions.sessions_of(auth, caller.user_id)
     ]
-    if page.after is not None:
-        found = [session for session in found if (str(session.id),) < page.after]
+    if after is not None:
+        found = [session for session in found if session.id < after]
     return page.of(found[: page.read], sort_values=lambda session: (session.id,))
 
 
@@ -282,10 +283,10 @@ async def jwks(auth: InAuth, response: Response) -> Jwks:
 @web.get("/blocked-users", responses=refuses(Forbidden))
 async def list_blocked(auth: InAuth, _admin: Admin, page: Paged) -> Listed[BlockedUser]:
     """Everybody who is blocked (admins)."""
-    bad_cursor(page, 1)
+    after = _after(page)
     found = await access.blocked_users(auth)
-    if page.after is not None:
-        found = [one for one in found if (str(one.user_id),) > page.after]
+    if after is not None:
+        found = [one for one in found if one.user_id > after]
     return page.of(found[: page.read], sort_values=lambda one: (one.user_id,))
 
 
@@ -312,6 +313,14 @@ async def unblock_user(
 ) -> None:
     """Let a person sign in again (admins)."""
     _tell_gateway(response, await access.unblock(auth, user_id, by=admin.user_id))
+
+
+def _after(page: Page) -> UUID | None:
+    bad_cursor(page, 1)
+    try:
+        return None if page.after is None else UUID(page.after[0])
+    except ValueError:
+        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
 
 
 @inside.get("/access", include_in_schema=False)
