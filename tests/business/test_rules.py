@@ -8,7 +8,7 @@ import pytest
 from turnosya.contracts.business import Price
 from turnosya.runtime.ids import new_id
 from turnosya.services.business import rules
-from turnosya.services.business.state import BusinessState, Offer, Profile, StaffMember
+from turnosya.services.business.state import Address, BusinessState, Offer, Profile, StaffMember
 
 AT = datetime(2026, 6, 14, tzinfo=UTC)
 ANA, CARO = (StaffMember(new_id(), AT, name) for name in ("Ana", "Caro"))
@@ -34,6 +34,7 @@ def with_offer(**changes: object) -> BusinessState:
     [
         replace(SHOP, deleted=True),
         replace(SHOP, profile=replace(SHOP.profile, timezone="UTC")),
+        replace(SHOP, profile=replace(SHOP.profile, address=Address(None, None, None, None, "CL"))),
         with_offer(deleted=True),
         with_offer(active=False),
         with_offer(staff_ids=(ANA.id,)),

@@ -170,7 +170,7 @@ async def test_an_id_that_is_none_is_not_found(town: Town, action: str, bad_id: 
     assert refusal(answer) == "404 not_found"
 
 
-@pytest.mark.parametrize("path", ["closures", "waitlist", "proposals", "preferences", "calendar-links"])
+@pytest.mark.parametrize("path", ["closures", "waitlist", "proposals"])
 async def test_what_is_not_built_is_not_found(town: Town, path: str) -> None:
     shop = await town.a_shop()
     for url in (f"/v1/turnos/{path}", f"{shop.path}/{path}"):
@@ -211,3 +211,21 @@ async def test_names_in_any_script_are_kept(town: Town) -> None:
             await shop.sets("2027-06-14T13:00Z", client={"name": name}, overbook=True, reason=name)
         ).json()
         assert (await town.read(turno, shop.owner))["client"]["name"] == name
+
+
+async def test_an_action_without_fields_refuses_those_that_come(town: Town) -> None:
+    shop = await town.a_shop()
+    turno = await shop.booked("2027-06-14T13:00Z")
+    for action in ("confirm", "complete", "no-show", "cancel"):
+        answer = await town.act(turno, action, shop.owner, {"why": "x"})
+        assert (refusal(answer), answer.json()["errors"][0]["field"]) == ("422 validation_failed", "why")
+    assert (await town.act(turno, "confirm", shop.owner)).status_code == 200
+    assert (await town.act(turno, "confirm", shop.owner, {})).status_code == 200
+    assert (await town.read(turno, shop.owner))["status"] == "confirmed"
+
+
+async def test_services_in_a_row_have_one_currency(town: Town) -> None:
+    shop = await town.a_shop(service={"price": {"amount": 1000, "currency": "ARS"}})
+    abroad = await shop.offers("Barba", 30, price={"amount": 5, "currency": "USD"})
+    answer = await shop.book("2027-06-14T13:00Z", service_id=..., service_ids=[shop.cut, abroad])
+    assert (refusal(answer), answer.json()["errors"][0]["field"]) == ("422 validation_failed", "service_ids")

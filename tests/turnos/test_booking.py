@@ -282,3 +282,16 @@ async def test_members_with_hours_of_their_own_have_only_those(town: Town) -> No
     assert await shop.starts("2027-06-14", staff_id=beto) == ["12:00", "12:30"]
     assert await shop.starts("2027-06-15", staff_id=beto) == []
     assert len(await shop.starts("2027-06-15")) == 18
+
+
+async def test_what_is_taken_two_nights_later_is_seen_from_the_day_that_opens(town: Town) -> None:
+    # Friday's window ends on Saturday at 22:00, its buffer on Sunday at 22:00, which is Monday in UTC.
+    shop = await town.a_shop(
+        weekly("5", "23:00-22:00"), minutes=60, service={"buffer_after_minutes": 1440}, slot_step_minutes=60
+    )
+    await shop.offers("Barba", 30)
+    last = (await shop.slots("2027-06-18"))[-1]["starts_at"]
+    assert last == "2027-06-19T21:00:00-03:00"
+    await shop.sets("2027-06-20T21:30:00-03:00", service_id=shop.services["Barba"], force=True)
+    assert refusal(await shop.book(last)) == "409 slot_taken taken"
+    assert last not in [slot["starts_at"] for slot in await shop.slots("2027-06-18")]

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from uuid import UUID
 
+import httpx
 import pytest
 
-from tests.turnos.town import Shop, Town, refusal, weekly
+from tests.turnos.town import Json, Shop, Town, refusal, weekly
 from turnosya.contracts.business import Business, BusinessChanged, GetBusiness, OnConflict
 from turnosya.contracts.turnos import ApplyBusiness, NeedsDecision
 from turnosya.runtime.clock import real_now
@@ -175,3 +176,37 @@ async def test_a_closed_business_is_gone_but_its_turnos_are_still_read(town: Tow
     assert await town.read(turno, client) == turno
     listed = await town.http.get("/v1/turnos/appointments", headers=client.headers)
     assert listed.json()["items"] == [turno]
+
+
+async def test_a_new_country_has_other_holidays(town: Town) -> None:
+    shop = await town.a_shop()
+    # The Virgen del Carmen, which Chile keeps and Argentina does not.
+    turno = await shop.booked("2027-07-16T13:00Z")
+    moves = {"address": {"country": "CL"}}
+    answer = await shop.ask_business("PATCH", "", moves)
+    assert refusal(answer) == "409 needs_decision"
+    assert [one["id"] for one in answer.json()["appointments"]] == [turno["id"]]
+    await shop.owned("PATCH", "", {**moves, "on_conflict": "keep"})
+    assert await shop.starts("2027-07-16") == []
+    await shop.owned("PATCH", "", {"address": {"country": "CL", "city": "Arica"}})
+
+
+async def test_a_repeat_is_answered_though_the_member_has_gone(town: Town) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+    beto = await shop.employs("Beto")
+    turno = await shop.booked(MONDAY_TEN, client, staff_id=shop.ana)
+    move = {"starts_at": "2027-06-14T14:00Z", "staff_id": beto}
+    closed: Json = {"date": "2027-06-15", "hours": [], "staff_id": beto}
+
+    async def both() -> list[httpx.Response]:
+        return [
+            await town.act(turno, "reschedule", client, move, key="m"),
+            await town.post(f"businesses/{shop.id}/overrides", closed, shop.owner, key="o"),
+        ]
+
+    first = await both()
+    assert [answer.status_code for answer in first] == [200, 201]
+    await shop.owned("DELETE", f"/staff/{beto}?on_conflict=keep")
+    for answer, again in zip(first, await both(), strict=True):
+        assert (again.status_code, again.json()) == (answer.status_code, answer.json())
+        assert again.headers["Idempotent-Replayed"] == "true"

@@ -50,8 +50,9 @@ async def test_force_goes_outside_hours(town: Town, starts_at: str, reason: str)
 async def test_overbooking_needs_a_reason_and_changes_nothing_for_others(town: Town) -> None:
     shop, client = await town.a_shop(), town.somebody()
     first = await shop.booked(MONDAY_TEN, client)
-    without = await shop.sets(MONDAY_TEN, overbook=True)
-    assert (refusal(without), without.json()["errors"][0]["field"]) == ("422 validation_failed", "reason")
+    for reason in (..., None, "", " "):
+        without = await shop.sets(MONDAY_TEN, overbook=True, **({} if reason is ... else {"reason": reason}))
+        assert (refusal(without), without.json()["errors"][0]["field"]) == ("422 validation_failed", "reason")
     over = (await shop.sets(MONDAY_TEN, overbook=True, reason="Urgencia")).json()
     assert (over["overbook"], over["staff_id"]) == (True, shop.ana)
     assert [(line["what"], line["reason"]) for line in over["history"]][-1] == ("overbooked", "Urgencia")
@@ -117,3 +118,16 @@ async def test_fifty_at_once_set_by_the_owner_are_one(town: Town) -> None:
     shop = await town.a_shop()
     answers = await all_at_once(*(shop.sets(MONDAY_TEN) for _ in range(20)))
     assert codes(answers) == ["201"] + ["409 slot_taken taken"] * 19
+
+
+async def test_overbooking_over_the_client_alone_takes_a_member_who_is_free(town: Town) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+    both = sorted([shop.ana, await shop.employs("Beto")])
+    account = {"client": {"user_id": str(client.id)}, "overbook": True, "reason": "x"}
+    await shop.booked(MONDAY_TEN, client, staff_id=both[0])
+    over = (await shop.sets(MONDAY_TEN, **account)).json()
+    assert (over["overbook"], over["staff_id"]) == (True, both[1])
+    # Of two who are both busy, the one with fewer turnos that day.
+    await shop.booked("2027-06-14T15:00Z", staff_id=both[0])
+    await shop.booked(MONDAY_TEN, staff_id=both[1])
+    assert (await shop.sets(MONDAY_TEN, overbook=True, reason="x")).json()["staff_id"] == both[1]

@@ -20,10 +20,10 @@ MAX_STAFF = 200
 def could_strand(before: BusinessState, after: BusinessState) -> bool:
     """Whether turnos must be asked first (rule R11).
 
-    The zone, an offer or member that is taken away, and members who may no longer do an offer. Price,
-    duration, buffers and capacity strand nobody: booked turnos keep theirs (R10).
+    The zone, the country with its holidays, an offer or member that is taken away, and members who may no
+    longer do an offer. Price, duration, buffers and capacity strand nobody: booked turnos keep theirs (R10).
     """
-    if after.deleted != before.deleted or after.profile.timezone != before.profile.timezone:
+    if after.deleted != before.deleted or _place(after) != _place(before):
         return True
     members = {member.id: member for member in after.staff}
     offers = {offer.id: offer for offer in after.offers}
@@ -62,6 +62,11 @@ def with_member(state: BusinessState, member: StaffMember) -> BusinessState:
     if member.deleted:
         offers = tuple(_without(offer, member.id) for offer in offers)
     return replace(state, staff=staff, offers=offers)
+
+
+def _place(state: BusinessState) -> tuple[str, str | None]:
+    address = state.profile.address
+    return state.profile.timezone, address.country if address else None
 
 
 def _stands(one: Offer | StaffMember) -> bool:

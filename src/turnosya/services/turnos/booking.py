@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -181,7 +181,8 @@ def decide(turnos: Turnos, attempt: Attempt, look: Look) -> Decision:
     if isinstance(found, Place):
         return Decision(found, holds)
     if found in CONFLICTS and order.overbook:
-        forced = _judge(attempt, [], ())
+        # Where only the client is not free, a member who is; else whoever has fewest turnos that day.
+        forced = _seek(attempt, others, lifted=() if found is Reason.CLIENT_BUSY else CONFLICTS)
         if isinstance(forced, Place):
             return Decision(forced, holds, overbooked=True)
     raise refused(found)
@@ -207,20 +208,31 @@ def _own_holds(attempt: Attempt, live: Sequence[Seat]) -> list[Seat]:
 
 
 def _judge(attempt: Attempt, seats_taken: Sequence[Seat], holds: Sequence[Seat]) -> Place | Reason:
+    found = _seek(attempt, seats_taken, holds)
+    if isinstance(found, Place) and any(_is_same_client(attempt, seat) for seat in seats_taken):
+        return Reason.CLIENT_BUSY
+    return found
+
+
+def _seek(
+    attempt: Attempt,
+    seats_taken: Sequence[Seat],
+    holds: Sequence[Seat] = (),
+    *,
+    lifted: Collection[Reason] = (),
+) -> Place | Reason:
+    """Which member could do it, whatever else the client has then."""
     order = attempt.order
     kept = next((hold for hold in holds if order.staff_id in (None, hold.taken.staff_id)), None)
-    found = judge(
+    return judge(
         attempt.shop.calendar,
         attempt.sought,
         [seat.taken for seat in seats_taken if seat.taken.staff_id in attempt.staff_ids],
         order.starts_at,
         limits=_limits(attempt, is_held=kept is not None),
         staff_id=kept.taken.staff_id if kept else order.staff_id,
-        lifted=OUTSIDE_HOURS if order.force else (),
+        lifted={*lifted, *OUTSIDE_HOURS} if order.force else lifted,
     )
-    if isinstance(found, Place) and any(_is_same_client(attempt, seat) for seat in seats_taken):
-        return Reason.CLIENT_BUSY
-    return found
 
 
 def _limits(attempt: Attempt, *, is_held: bool) -> Limits:

@@ -13,7 +13,7 @@ from turnosya.runtime.idempotency import Kept, Once
 from turnosya.services.turnos import agenda, copies, rules, telling
 from turnosya.services.turnos.agenda import Seen
 from turnosya.services.turnos.availability import Limits, Place, Reason, Sought, judge, limits_for_owners
-from turnosya.services.turnos.fresh import Stale, until_fresh
+from turnosya.services.turnos.fresh import Stale, unless_kept, until_fresh
 from turnosya.services.turnos.lapsing import clear_lapsed
 from turnosya.services.turnos.refusals import AppointmentNotActive, CancellationWindowClosed, refused
 from turnosya.services.turnos.resources import appointment_resource
@@ -44,7 +44,7 @@ async def reschedule(turnos: Turnos, move: Move, once: Once) -> Kept:
 
     Raises NotFound, AppointmentNotActive, CancellationWindowClosed, SlotUnavailable and SlotTaken.
     """
-    return await until_fresh(lambda: _try(turnos, move, once))
+    return await unless_kept(turnos.db, once, lambda: until_fresh(lambda: _try(turnos, move, once)))
 
 
 async def _try(turnos: Turnos, move: Move, once: Once) -> Kept:

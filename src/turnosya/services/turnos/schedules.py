@@ -14,6 +14,7 @@ from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Forbidden, NotFound
 from turnosya.services.turnos import copies, stranding
+from turnosya.services.turnos.fresh import unless_kept
 from turnosya.services.turnos.resources import override_resource
 from turnosya.services.turnos.shops import OverrideEntry, Schedule, Shop
 from turnosya.services.turnos.store import seats, shops
@@ -60,6 +61,10 @@ class NewOverride:
 
 async def add_override(turnos: Turnos, owner: Owner, new: NewOverride, once: Once) -> Kept:
     """Stores an override, and answers it."""
+    return await unless_kept(turnos.db, once, lambda: _add_override(turnos, owner, new, once))
+
+
+async def _add_override(turnos: Turnos, owner: Owner, new: NewOverride, once: Once) -> Kept:
     shop = await _owned(turnos, owner, [new.staff_id] if new.staff_id else [])
     if new.staff_id is not None:
         shop.member(new.staff_id)

@@ -155,6 +155,8 @@ class Shop:
             self.service(one, field="service_id" if len(service_ids) == 1 else f"service_ids.{place}")
             for place, one in enumerate(service_ids)
         ]
+        if len({service.price.currency for service in services if service.price}) > 1:
+            raise invalid("service_ids", "currencies", "one turno has one price, in one currency")
         first, last = services[0], services[-1]
         return Sought(
             service_id=first.id if len(services) == 1 else None,

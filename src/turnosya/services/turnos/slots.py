@@ -18,8 +18,9 @@ from turnosya.services.turnos.windows import Window, local_date
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
 
-# A window that opens on a day can reach past the next midnight, with buffers and clock changes past another.
-_ROOM = timedelta(days=2)
+# A window that opens on a day can reach almost to the second midnight after it, a buffer a day further, and
+# midnight of a zone is up to 14 hours from the midnight of UTC that is taken here.
+_ROOM = timedelta(days=3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime import phones
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
-from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
+from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
@@ -186,7 +186,7 @@ async def set_by_business(
     """Books a time for a client; the owner's and the staff's."""
     if not await copies.is_run_by(here, business_id, caller.user_id):
         raise Forbidden
-    if body.overbook and not body.reason:
+    if body.overbook and not (body.reason or "").strip():
         raise invalid("reason", "missing", "is required with overbook")
     client_id = body.client.user_id
     if client_id is not None and not (await here.bus.call(GetPeople(ids=[client_id]))).people:
@@ -283,7 +283,9 @@ async def reschedule(
     response_model=AppointmentResource,
     responses=refuses(Forbidden, Conflict, AppointmentNotActive),
 )
-async def confirm(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
+async def confirm(
+    here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly, *, _body: NoBody = None
+) -> Response:
     """Confirms a request; the business's."""
     deed = Deed(Action.CONFIRM, appointment_id, caller.user_id)
     return kept_response(await actions.act(here, deed, once))
@@ -294,7 +296,9 @@ async def confirm(here: Here, appointment_id: UUID, caller: SignedIn, once: Once
     response_model=AppointmentResource,
     responses=refuses(Forbidden, Conflict, AppointmentNotActive),
 )
-async def complete(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
+async def complete(
+    here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly, *, _body: NoBody = None
+) -> Response:
     """The client came; the business's, from the start on."""
     deed = Deed(Action.COMPLETE, appointment_id, caller.user_id)
     return kept_response(await actions.act(here, deed, once))
@@ -305,7 +309,9 @@ async def complete(here: Here, appointment_id: UUID, caller: SignedIn, once: Onc
     response_model=AppointmentResource,
     responses=refuses(Forbidden, Conflict, AppointmentNotActive),
 )
-async def no_show(here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly) -> Response:
+async def no_show(
+    here: Here, appointment_id: UUID, caller: SignedIn, once: OnceOnly, *, _body: NoBody = None
+) -> Response:
     """The client did not come; the business's, from the start on."""
     deed = Deed(Action.NO_SHOW, appointment_id, caller.user_id)
     return kept_response(await actions.act(here, deed, once))
