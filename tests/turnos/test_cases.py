@@ -7,7 +7,6 @@ import pytest
 from tests.turnos.calendars import (
     ANA,
     BETO,
-    BUENOS_AIRES,
     CUT,
     MONDAY,
     at,
@@ -21,34 +20,16 @@ from tests.turnos.calendars import (
     service,
     starts,
 )
+from tests.turnos.cases import HOURS_CASES, SANTIAGO, TIJUANA, HoursCase
 from turnosya.services.turnos.availability import Place, Reason
 from turnosya.services.turnos.hours import parse_hours
 from turnosya.services.turnos.windows import recurring_start
 
-SANTIAGO, TIJUANA, HAVANA = "America/Santiago", "America/Tijuana", "America/Havana"
 
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param((SANTIAGO, "7 00:00-03:00", "60/60", "2027-09-05", "04 05"), id="1"),
-        pytest.param((SANTIAGO, "7 09:00-12:00", "60/60", "2027-09-05", "12 13 14"), id="2"),
-        pytest.param((SANTIAGO, "6 22:00-24:00", "60/60", "2027-04-03", "01 02 03"), id="3"),
-        pytest.param((SANTIAGO, "6 20:00-23:00", "60/60", "2027-04-03", "23 00 01"), id="4"),
-        pytest.param((TIJUANA, "7 01:00-05:00", "60/60", "2027-03-14", "09 10 11"), id="5"),
-        pytest.param((TIJUANA, "7 02:00-02:30", "30/30", "2027-03-14", ""), id="6"),
-        pytest.param((TIJUANA, "7 00:00-03:00", "60/60", "2027-11-07", "07 08 09 10"), id="7"),
-        pytest.param((HAVANA, "7 00:00-02:00", "30/30", "2027-11-07", "04 04:30 05 05:30 06 06:30"), id="8"),
-        pytest.param((SANTIAGO, "6 22:00-02:00", "60/60", "2027-09-04", "02 03 04"), id="9"),
-        pytest.param((BUENOS_AIRES, "5 20:00-02:00", "120/60", "2027-06-18", "23 00 01 02 03"), id="11"),
-    ],
-)
-def test_windows_across_clock_changes_and_midnight(case: tuple[str, str, str, str, str]) -> None:
-    zone, weekly, grid, day, expected = case
-    minutes, step = map(int, grid.split("/"))
-    shop = calendar(*every(*weekly.split()), step=step, zone=zone)
-    found = starts(offered(shop, service(minutes), date.fromisoformat(day)))
-    assert found == [f"{hour}:00Z" if ":" not in hour else f"{hour}Z" for hour in expected.split()]
+@pytest.mark.parametrize("case", HOURS_CASES)
+def test_hours_offer_the_starts_of_the_table(case: HoursCase) -> None:
+    shop = calendar(*every(*case.weekly.split()), step=case.step, zone=case.zone)
+    assert starts(offered(shop, service(case.minutes), date.fromisoformat(case.day))) == case.expected
 
 
 def test_case_3_an_hour_that_happens_twice_is_offered_with_both_offsets() -> None:

@@ -19,6 +19,7 @@ from turnosya.services.turnos.availability import (
     Taken,
     free_starts,
     judge,
+    limits_for_clients,
 )
 from turnosya.services.turnos.hours import (
     Calendar,
@@ -57,6 +58,8 @@ class World:
     sought: Sought
     taken: tuple[Taken, ...]
     now_at: datetime
+    notice_minutes: int
+    max_days_ahead: int
 
     @property
     def days(self) -> list[date]:
@@ -74,7 +77,12 @@ class World:
 
     @property
     def limits(self) -> Limits:
-        return Limits(self.now_at, self.now_at)
+        return limits_for_clients(
+            self.calendar,
+            now_at=self.now_at,
+            min_notice_minutes=self.notice_minutes,
+            max_days_ahead=self.max_days_ahead,
+        )
 
 
 quarter = st.integers(0, 95).map(lambda n: n * 15)
@@ -129,6 +137,8 @@ def worlds(draw: st.DrawFn) -> World:
         sought=sought,
         taken=tuple(_taken(draw, sought, noon)),
         now_at=noon + draw(st.integers(-60 * 48, 60 * 24)) * MINUTE,
+        notice_minutes=draw(st.sampled_from([0, 0, 90, 24 * 60])),
+        max_days_ahead=draw(st.integers(0, 4)),
     )
 
 
@@ -169,16 +179,54 @@ def test_offered_and_accepted_are_the_same(world: World) -> None:
         assert accepted == listed.get(start_at), (start_at, found)
 
 
+@settings(max_examples=60, deadline=None)
+@given(worlds())
+def test_united_spans_and_counted_days_list_the_same(world: World) -> None:
+    each = free_starts(world.calendar, world.sought, world.taken, days=world.days, limits=world.limits)
+    loads: dict[UUID, dict[date, int]] = {ANA: {}, BETO: {}}
+    for one in world.taken:
+        day = one.start_at.astimezone(world.zone).date()
+        loads[one.staff_id][day] = loads[one.staff_id].get(day, 0) + 1
+    is_shared = [world.sought.capacity > 1 and one.service_id == CUT for one in world.taken]
+    shared = [one for one, alone in zip(world.taken, is_shared, strict=True) if alone]
+    others = [one for one, alone in zip(world.taken, is_shared, strict=True) if not alone]
+    united = free_starts(
+        world.calendar,
+        world.sought,
+        [*shared, *united_spans(others)],
+        days=world.days,
+        limits=world.limits,
+        loads=loads,
+    )
+    assert united == each
+
+
+def united_spans(taken: Sequence[Taken]) -> list[Taken]:
+    """As the database answers them: those that overlap or touch are one."""
+    found: list[Taken] = []
+    for one in sorted(taken, key=lambda one: (one.staff_id, one.busy)):
+        last = found[-1] if found and found[-1].staff_id == one.staff_id else None
+        if last is not None and one.busy.start_at <= last.busy.end_at:
+            span = Window(last.busy.start_at, max(last.busy.end_at, one.busy.end_at))
+            found[-1] = Taken(one.staff_id, None, span.start_at, span)
+        else:
+            found.append(Taken(one.staff_id, None, one.busy.start_at, one.busy))
+    return found
+
+
 def naive_starts(world: World) -> dict[datetime, int]:
     """Every minute of every day asked by itself, and seats counted one by one."""
     seats: dict[datetime, int] = {}
+    last_date = world.now_at.astimezone(world.zone).date() + DAY * world.max_days_ahead
     for staff_id in world.sought.staff_ids:
         candidates = {
             start for day in world.days for run in runs(world, staff_id, day) for start in grid(world, run)
         }
         for start in candidates:
-            left = 0 if start < world.now_at else naive_seats(world, staff_id, start)
-            if left:
+            too_soon = start < world.now_at + MINUTE * world.notice_minutes
+            too_far = start.astimezone(world.zone).date() > last_date
+            left = naive_seats(world, staff_id, start)
+            if left and not too_soon and not too_far:
                 seats[start] = seats.get(start, 0) + left
     return seats
 
