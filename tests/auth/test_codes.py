@@ -5,6 +5,7 @@ from asyncio import gather
 import pytest
 
 from tests.auth.world import ADDRESS, DAY, HOUR, MINUTE, NUMBER, SECOND, World
+from tests.timing import is_alike, share_of_slower
 from turnosya.contracts.auth import CodeRequested, OtpAttemptsExceeded, OtpInvalid, Purpose, UseCode
 from turnosya.contracts.users import CredentialsInvalid
 from turnosya.runtime.ids import new_id
@@ -305,6 +306,17 @@ async def test_a_refused_request_sends_and_counts_nothing(world: World) -> None:
     world.now.pass_(MINUTE)
     await world.ask_code()
     assert len(await world.told(CodeRequested)) == 2
+
+
+async def test_a_known_number_cannot_be_told_from_any_other_by_the_time(world: World) -> None:
+    world.people.person()
+    auth = world.copy_of_auth(limited=False)
+
+    async def asked(number: str) -> None:
+        await world.ask_code(number, purpose="password_reset", auth=auth)
+
+    share = await share_of_slower(lambda: asked(NUMBER), lambda: asked("+5491155667788"))
+    assert is_alike(share), share
 
 
 async def test_countries_off_the_list_get_no_codes(world: World) -> None:

@@ -5,8 +5,15 @@ import asyncio
 import pytest
 
 from tests.stage import until
+from tests.timing import is_alike, share_of_slower
 from tests.users.town import GOOD_CODE, OTHER_PHONE, PASSWORD, PHONE, SIXTH_CODE, WRONG_CODE, Town
-from turnosya.contracts.users import AccessBlocked, CheckPassword, CredentialsInvalid, KeepBlocked
+from turnosya.contracts.users import (
+    AccessBlocked,
+    CheckPassword,
+    CredentialsInvalid,
+    KeepBlocked,
+    SecurityNoted,
+)
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
 from turnosya.services.users.passwords import Passwords
@@ -43,6 +50,40 @@ async def test_an_unknown_account_costs_a_hash_too(town: Town, monkeypatch: pyte
     with pytest.raises(CredentialsInvalid):
         await town.stage.bus.call(CheckPassword(phone=OTHER_PHONE, password=PASSWORD))
     assert [stored.split("$")[1:4] for stored in checked] == [["argon2id", "v=19", "m=19456,t=2,p=1"]]
+
+
+async def test_an_unknown_account_cannot_be_told_from_a_wrong_password_by_the_time(town: Town) -> None:
+    await town.a_person()
+
+    async def refused(phone: str) -> None:
+        with pytest.raises(CredentialsInvalid):
+            await town.stage.bus.call(CheckPassword(phone=phone, password="another"))
+
+    share = await share_of_slower(lambda: refused(PHONE), lambda: refused(OTHER_PHONE))
+    assert is_alike(share), share
+
+
+async def test_what_takes_another_time_would_be_noticed(town: Town) -> None:
+    """The same measure sees a check that skips its hash, so the one above can fail."""
+    stored = await town.users.passwords.hash(PASSWORD)
+
+    async def skipped() -> None:
+        async with town.users.db.read():
+            pass
+
+    share = await share_of_slower(lambda: town.users.passwords.match("another", stored), skipped, rounds=10)
+    assert not is_alike(share), share
+
+
+async def test_refusals_are_noted_for_both_without_saying_who_does_not_exist(town: Town) -> None:
+    ana = await town.a_person()
+    for phone in (PHONE, OTHER_PHONE):
+        with pytest.raises(CredentialsInvalid):
+            await town.stage.bus.call(CheckPassword(phone=phone, password="another"))
+    facts = [(one.kind, one.subject_id, one.reason) for one in await town.told(SecurityNoted)]
+    assert sorted(facts, key=str) == sorted(
+        [("refused", one, "credentials_invalid") for one in (ana, None)], key=str
+    )
 
 
 async def test_a_blocked_person_is_told_only_with_the_right_password(town: Town) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from turnosya.contracts.users import Held, PersonErased
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos import telling
 from turnosya.services.turnos.resources import appointment_resource
-from turnosya.services.turnos.store import clients, seats, shops
+from turnosya.services.turnos.store import clients, links, preferences, seats, shops
 from turnosya.services.turnos.store import turnos as turno_store
+from turnosya.services.turnos.store.links import CalendarLink
 from turnosya.services.turnos.turno import ACTIVE, Status, Turno, What
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 HOLDS: Mapping[str, str] = {
     "appointments": "exported; the client's id, name, number and words are taken off, what was to come is"
     " cancelled",
+    "preferences": "exported; deleted",
+    "calendar_links": "exported; deleted",
 }
 """Every table with a column that names a person, and what becomes of it."""
 
@@ -33,13 +36,26 @@ async def held(turnos: Turnos, request: GetHeld) -> Held:
     """Every turno of a client, as they see it."""
     async with turnos.db.read() as tx:
         found = await clients.turnos_of(tx, request.user_id)
+        preferred = await preferences.find(tx, [request.user_id])
+        calendars = await links.of_user(tx, request.user_id)
         known = {one: await shops.find(tx, one) for one in {turno.business_id for turno in found}}
     shown = [
         appointment_resource(turno, shop.calendar.zone)
         for turno in found
         if (shop := known[turno.business_id]) is not None and turno.status is not Status.HELD
     ]
-    return Held(records={"appointments": shown})
+    return Held(
+        records={
+            "appointments": shown,
+            "preferences": [asdict(one) for one in preferred.values()],
+            "calendar_links": [_link(one) for one in calendars],
+        }
+    )
+
+
+def _link(link: CalendarLink) -> dict[str, Any]:
+    business_id = None if link.business_id is None else str(link.business_id)
+    return {"business_id": business_id, "created_at": link.created_at.isoformat()}
 
 
 async def forget(turnos: Turnos, event: PersonErased) -> None:
@@ -54,7 +70,7 @@ async def forget(turnos: Turnos, event: PersonErased) -> None:
         await seats.lock(tx, keys)
         for turno in await clients.turnos_of_locked(tx, event.user_id):
             await _forget_one(turnos, tx, turno, event.user_id)
-        await clients.forget_answers(tx, event.user_id)
+        await clients.forget(tx, event.user_id)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))
 
 

@@ -7,6 +7,7 @@ that was under way at the first time may have left something. What was not confi
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from turnosya.services.users.context import Users
 
 log = structlog.get_logger()
+
+HOLDS: Mapping[str, str] = {
+    "people": "exported; deleted at once",
+    "blocks": "goes with the person: nobody is left to be kept out",
+    "notification_settings": "exported; goes with the person",
+    "devices": "exported; goes with the person",
+    "phone_changes": "exported; goes with the person",
+    "email_confirmations": "exported; goes with the person",
+    "erasures": "the id alone, until all services have confirmed",
+}
+"""Every table with a column that names a person, and what becomes of it."""
 
 ERASED = "erased"
 WAITED_FOR = ("auth", "business", "turnos", "notification")

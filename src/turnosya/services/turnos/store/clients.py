@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos.store.turnos import turno_of
-from turnosya.services.turnos.tables import appointments
+from turnosya.services.turnos.tables import appointments, calendar_links, preferences
 from turnosya.services.turnos.turno import Turno
 
 _table = appointments.c
@@ -30,8 +30,10 @@ async def turnos_of_locked(tx: Transaction, client_id: UUID) -> list[Turno]:
     return [turno_of(row) for row in await tx.execute(statement)]
 
 
-async def forget_answers(tx: Transaction, client_id: UUID) -> None:
-    """Answers that were kept for a repeat and show this client."""
+async def forget(tx: Transaction, client_id: UUID) -> None:
+    """What somebody prefers, their calendar links, and answers that were kept for a repeat of theirs."""
+    await tx.execute(delete(preferences).where(preferences.c.client_id == client_id))
+    await tx.execute(delete(calendar_links).where(calendar_links.c.user_id == client_id))
     await tx.execute(
         text("DELETE FROM kept_answers WHERE answer->>'client_id' = :client_id"),
         {"client_id": str(client_id)},
