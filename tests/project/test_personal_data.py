@@ -1,5 +1,6 @@
 """Whatever a service stores about a person it can show, and forgets when they are erased."""
 
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -35,7 +36,7 @@ def tables_of_people(name: str) -> set[str]:
 @pytest.mark.parametrize("name", WITH_TABLES)
 def test_every_table_that_names_a_person_is_declared_with_what_becomes_of_it(name: str) -> None:
     module = f"turnosya.services.{name}.{'audit' if name in KEEPS else 'erasure'}"
-    declared = import_module(module).HOLDS if find_spec(module) is not None else {}
+    declared: Mapping[str, str] = import_module(module).HOLDS if find_spec(module) is not None else {}
     assert tables_of_people(name) == set(declared)
 
 
