@@ -1,6 +1,6 @@
 """``python -m tests.bench``: the figures of docs/performance.md, as a table; ``--write`` keeps them there.
 
-Every system runs in processes of its own and is called over real sockets; the whole takes about two
+Every system runs in processes of its own and is called over real sockets; the whole takes some three
 minutes, whatever the machine.
 """
 
@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import page, plans, rpc
+from tests.bench import door, page, plans, rpc
 from tests.bench.agenda import agenda
 from tests.bench.figures import Figure
 from tests.bench.hand_over import hand_over
@@ -42,6 +42,8 @@ async def figures() -> AsyncGenerator[Figure]:
                 async for figure in hand_over(servers, zygote, folder):
                     yield figure
                 async for figure in agenda(servers, zygote, folder):
+                    yield figure
+                async for figure in door.figures(servers, zygote, folder):
                     yield figure
 
 

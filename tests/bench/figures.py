@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["One connection", "Several connections", "The process", "Plans"]
+Group = Literal["One connection", "Several connections", "The process", "The door", "Plans"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,13 @@ class Figure:
     promised: float | None = None
     more: str = ""
     """Beside the value: other percentiles, throughput."""
+    at_least: float | None = None
+    """Promised of what is the better for being more."""
 
     @property
     def is_kept(self) -> bool:
+        if self.at_least is not None:
+            return self.value >= self.at_least
         return self.promised is None or self.value <= self.promised
 
     @property
@@ -29,4 +33,6 @@ class Figure:
 
     @property
     def promise(self) -> str:
+        if self.at_least is not None:
+            return f"≥ {self.at_least:g} {self.unit}"
         return "" if self.promised is None else f"≤ {self.promised:g} {self.unit}"

@@ -237,7 +237,14 @@ async def until_gone(process: Process) -> None:
 
 
 @asynccontextmanager
-async def a_system(form: Form, servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerator[System]:
+async def a_system(
+    form: Form,
+    servers: Servers,
+    zygote: Zygote,
+    folder: Path,
+    *,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncGenerator[System]:
     """A system in one of the forms, ready; stopped at the end."""
     is_embedded = form is Form.MEMORY
     database_url = servers.embedded_database_url if is_embedded else servers.database_url
@@ -252,6 +259,7 @@ async def a_system(form: Form, servers: Servers, zygote: Zygote, folder: Path) -
     }
     base = {
         **_settings(),
+        **(settings or {}),
         **({"TURNOSYA_BROKER_URL": broker_url} if broker_url else {}),
         "TURNOSYA_DATABASE_URL": database_url,
         "TURNOSYA_REDIS_URL": redis_url,

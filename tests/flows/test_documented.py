@@ -25,7 +25,7 @@ from tests.flows.systems import Form
 from tests.flows.world import PatientApi, World
 
 pytestmark = pytest.mark.parametrize("form", [Form.MEMORY], indirect=True, ids=["memory"])
-EXAMPLES = 4
+EXAMPLES = 3
 # Its types are not whole enough for the strict checker.
 STRANGER: Any = schemathesis
 CONFORMS: Any = promises
