@@ -39,6 +39,8 @@ WITHIN_S = 4.0
 REFRESHERS, AT_ONCE = 8, 50
 LOGINS, READERS = 16, 4
 LOG_OUTS = 10
+# The latest that Redis keeps and is asked for.
+SCRIPTS = 3000
 # Threads that hash: all cores but the one on which everything else runs.
 HASHERS = max(1, (os.cpu_count() or 2) - 1)
 _CHECKS = 2000
@@ -96,7 +98,7 @@ def _of_times(name: str, times_ms: list[float], promised: float) -> Figure:
 
 async def _refreshes(system: System, servers: Servers, town: Town) -> AsyncGenerator[Figure]:
     redis: Any = open_redis(servers.redis_url)  # its stubs leave much unknown
-    await redis.config_set("slowlog-max-len", 20_000)
+    await redis.config_set("slowlog-max-len", SCRIPTS)
     await redis.config_set("slowlog-log-slower-than", 0)
     await redis.slowlog_reset()
     alone = await _refreshed(system.url, town.people[:1])
@@ -136,7 +138,7 @@ async def _refreshed(url: str, people: list[Person]) -> list[float]:
 
 async def _script_times_ms(redis: Any) -> list[float]:  # noqa: ANN401
     """What Redis itself took for each script it ran since its log was emptied."""
-    entries: list[dict[str, Any]] = await redis.slowlog_get(20_000)
+    entries: list[dict[str, Any]] = await redis.slowlog_get(SCRIPTS)
     return [entry["duration"] / 1000 for entry in entries if entry["command"].startswith(b"EVALSHA")]
 
 
