@@ -1,9 +1,12 @@
 """An account from its messages' links to its end, in every form."""
 
+import asyncio
 from typing import Any
 from uuid import uuid4
 
-from tests.flows.systems import System
+import pytest
+
+from tests.flows.systems import Form, System
 from tests.flows.world import World
 from turnosya.tour.numbers import a_mobile_number
 from turnosya.tour.people import Person, new_session
@@ -86,6 +89,8 @@ async def test_an_address_is_confirmed_by_the_message_to_it(world: World) -> Non
 async def test_everything_held_is_shown_and_then_erased_everywhere(world: World) -> None:
     name = f"Zoraida {uuid4().hex[:8]}"
     shop, client = await world.a_business(), await world.a_client(name)
+    (await client.ask("PUT", "/v1/turnos/preferences", {"dayparts": ["morning"]})).promised(200)
+    (await client.ask("POST", "/v1/turnos/calendar-links", {})).promised(201)
     past, future = await world.a_booked_turno(shop, client), await world.a_booked_turno(shop, client, 3)
     (await client.cancel(past, f"soy {name}")).promised(200)
     await world.system.until_settled()
@@ -93,6 +98,7 @@ async def test_everything_held_is_shown_and_then_erased_everywhere(world: World)
     whole = (await client.ask("GET", "/v1/users/me/export")).promised(200).answer["services"]
     shown = {one["id"] for one in whole["turnos"]["appointments"]}
     assert shown == {str(past.id), str(future.id)}
+    assert [len(whole["turnos"][kind]) for kind in ("preferences", "calendar_links")] == [1, 1]
     assert whole["users"]["profile"][0]["phone"] == client.phone
     assert len(whole["auth"]["sessions"]) == 1
     assert {"user_registered", "appointment_booked"} <= {
@@ -108,6 +114,9 @@ async def test_everything_held_is_shown_and_then_erased_everywhere(world: World)
     for service in world.system.databases:
         left = await everything(world.system, service)
         assert [one for one in (name, client.phone) if one in left] == [], service
+    for table, column in (("preferences", "client_id"), ("calendar_links", "user_id")):
+        query = f"SELECT 1 FROM {table} WHERE {column} = $1"  # noqa: S608 - named above
+        assert await world.system.rows("turnos", query, client.id) == []
     [state] = await world.system.rows(
         "users", "SELECT waiting_for FROM erasures WHERE user_id = $1", client.id
     )
@@ -121,6 +130,35 @@ async def test_everything_held_is_shown_and_then_erased_everywhere(world: World)
     assert [one["client_id"] for one in raw] == [None, None]
     told = await shop.owner.told("appointment_cancelled", future)
     assert name not in told.body
+
+
+@pytest.mark.parametrize("form", [Form.SPLIT], indirect=True, ids=["split"])
+async def test_an_erasure_outlives_the_process_that_began_it_and_those_that_were_away(world: World) -> None:
+    shop = await world.a_business()
+    people = [await world.a_client(f"Zacarías {uuid4().hex[:8]}") for _ in range(3)]
+    turnos = [await world.a_booked_turno(shop, one) for one in people]
+    await world.system.until_settled()
+    away = ("turnos", "notification", "business")
+    await asyncio.gather(*(world.system.kill(service) for service in away))
+    erased = await asyncio.gather(
+        *(one.ask("DELETE", "/v1/users/me", {"password": one.password}) for one in people)
+    )
+    await world.system.kill("users")
+    for answer in erased:
+        answer.promised(204)
+    for service in ("users", *away):
+        world.system.launch(next(one for one in world.system.processes if service in one.names))
+    await world.system.until_ready()
+    await world.system.until_settled()
+    for one in people:
+        [state] = await world.system.rows(
+            "users", "SELECT waiting_for FROM erasures WHERE user_id = $1", one.id
+        )
+        assert list(state["waiting_for"]) == []
+    for service in world.system.databases:
+        left = await everything(world.system, service)
+        assert [word for one in people for word in (one.name, one.phone) if word in left] == [], service
+    assert {(await shop.owner.turno(one.id)).status for one in turnos} == {"cancelled"}
 
 
 async def test_an_erased_owner_leaves_no_client_waiting(world: World) -> None:

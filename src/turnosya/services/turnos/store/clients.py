@@ -35,6 +35,7 @@ async def forget(tx: Transaction, client_id: UUID) -> None:
     await tx.execute(delete(preferences).where(preferences.c.client_id == client_id))
     await tx.execute(delete(calendar_links).where(calendar_links.c.user_id == client_id))
     await tx.execute(
-        text("DELETE FROM kept_answers WHERE answer->>'client_id' = :client_id"),
+        # Wherever in it: a repeated one shows a list of turnos.
+        text("DELETE FROM kept_answers WHERE position(:client_id in answer::text) > 0"),
         {"client_id": str(client_id)},
     )
