@@ -9,8 +9,11 @@ import httpx
 import icalendar
 import pytest
 
+from tests.stage import until
 from tests.turnos.test_zone_rules import booked_by_other_rules, follow
 from tests.turnos.town import Json, Someone, Town, codes, refusal
+from turnosya.contracts.turnos import GetHeld
+from turnosya.contracts.users import PersonErased
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MONDAY_TEN = "2027-06-14T13:00Z"
@@ -116,7 +119,7 @@ async def test_a_link_is_listed_taken_back_and_never_guessed(town: Town) -> None
     path = f"/v1/turnos/calendar-links/{link['id']}"
     assert (await town.http.delete(path, headers=other.headers)).status_code == 404
     secret = link["url"].removesuffix(".ics")
-    for wrong in (secret[:-2] + "AA", secret[:-4], "/v1/turnos/calendar/x", "/v1/turnos/calendar/ñ%20"):
+    for wrong in (secret[:-2] + "AA", secret[:-4], "/v1/turnos/calendar/x", "/v1/turnos/calendar/%C3%B1%20"):
         assert (await town.http.get(f"{wrong}.ics")).status_code == 404
     assert (await fetched(town, link)).status_code == 200
     assert (await town.http.delete(path, headers=client.headers)).status_code == 204
@@ -133,3 +136,20 @@ async def test_one_key_is_one_link_and_the_database_knows_no_secret(town: Town) 
     for _ in range(19):
         await a_link(town, client)
     assert refusal(await town.post("calendar-links", {}, client)) == "409 conflict"
+
+
+async def test_an_erased_person_s_links_and_preferences_are_gone_and_were_in_their_export(town: Town) -> None:
+    client = town.somebody()
+    link = await a_link(town, client)
+    await town.http.put("/v1/turnos/preferences", json={"staff": "any"}, headers=client.headers)
+    held = await town.stage.bus.call(GetHeld(user_id=client.id))
+    assert [one["business_id"] for one in held.records["calendar_links"]] == [None]
+    assert [one["staff"] for one in held.records["preferences"]] == ["any"]
+    await town.stage.tell(PersonErased(user_id=client.id, key="k"))
+
+    async def answer() -> int:
+        return (await fetched(town, link)).status_code
+
+    await until(answer, lambda status: status == 404)
+    said = await town.http.get("/v1/turnos/preferences", headers=client.headers)
+    assert said.json()["staff"] == "same"

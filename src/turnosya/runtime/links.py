@@ -73,7 +73,15 @@ class Links:
         purpose, path = to
         until = int(expires_at.timestamp())
         token = f"{subject}.{until}.{self._mac(purpose, subject, until)}"
-        return f"{self._public_url}{path}?token={quote(token)}"
+        return self.public(f"{path}?token={quote(token)}")
+
+    def public(self, path: str) -> str:
+        """Where people, and their programs, reach a path of the gateway."""
+        return f"{self._public_url}{path}"
+
+    def seal(self, purpose: str, subject: bytes) -> bytes:
+        """What only we can add to ``subject`` for one purpose: links that last until they are taken back."""
+        return hmac.digest(self._key, f"seal|{purpose}|".encode() + subject, "sha256")
 
     def subject_of(self, to: LinkTo, token: str, *, now: datetime) -> str:
         """Whom or what a token is for. Raises LinkNotValid."""

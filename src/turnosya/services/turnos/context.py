@@ -11,6 +11,7 @@ from uuid import UUID
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
+from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
 from turnosya.services.turnos.settings import TurnosSettings
 from turnosya.services.turnos.shops import Shop
@@ -50,10 +51,12 @@ class Turnos:
     db: Database
     clock: Clock
     window: ShopWindow
+    links: Links
 
     @classmethod
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Turnos]:
         """Needs nothing that has to be closed."""
         settings: TurnosSettings = host.settings
-        yield cls(settings, host.bus, host.db, host.clock, ShopWindow(settings.shops_kept))
+        links = Links(settings, host.process)
+        yield cls(settings, host.bus, host.db, host.clock, ShopWindow(settings.shops_kept), links)

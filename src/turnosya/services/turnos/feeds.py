@@ -84,5 +84,4 @@ def _link_id(turnos: Turnos, secret: str) -> UUID:
 
 
 def _seal(turnos: Turnos, link_id: bytes) -> bytes:
-    key = turnos.settings.link_key.get_secret_value().encode()
-    return hmac.digest(key, b"calendar\0" + link_id, "sha256")[:_MAC_BYTES]
+    return turnos.links.seal("calendar", link_id)[:_MAC_BYTES]

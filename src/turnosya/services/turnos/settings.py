@@ -1,16 +1,13 @@
 """What can be set for turnos."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from turnosya.runtime.settings import Settings
+from turnosya.runtime.links import LinkSettings
 
 
-class TurnosSettings(Settings):
+class TurnosSettings(LinkSettings):
     """Settings of the turnos service."""
 
-    link_key: SecretStr = Field(
-        min_length=32, description="Seals links that need no signing in: 32 bytes in base64url."
-    )
     hold_minutes: int = Field(5, ge=1, le=60, description="How long a client may hold a time while deciding.")
     holds_per_client: int = Field(2, ge=1, le=20, description="Times one client may hold in one business.")
     take_back_after_s: float = Field(

@@ -36,7 +36,7 @@ class LinkResource(Resource):
 
     id: UUID
     business_id: UUID | None
-    url: Annotated[str, Field(description="a path of this API")]
+    url: Annotated[str, Field(description="where a calendar program fetches it")]
     created_at: datetime
 
 
@@ -106,6 +106,6 @@ def _shown(here: Turnos, link: CalendarLink) -> LinkResource:
     return LinkResource(
         id=link.id,
         business_id=link.business_id,
-        url=f"/v1/turnos/calendar/{feeds.secret_of(here, link.id)}.ics",
+        url=here.links.public(f"/v1/turnos/calendar/{feeds.secret_of(here, link.id)}.ics"),
         created_at=link.created_at.astimezone(UTC),
     )
