@@ -15,7 +15,13 @@ from turnosya.contracts.turnos import (
     AppointmentExpired,
     AppointmentMissed,
     AppointmentMoved,
+    AppointmentProposed,
     AppointmentRequested,
+    AppointmentRestored,
+    AppointmentUnplaced,
+    ProposalDeclined,
+    ProposalExpired,
+    WaitlistOffered,
 )
 from turnosya.runtime.ids import new_id
 from turnosya.services.notification import rules
@@ -32,6 +38,12 @@ AppointmentEvent = (
     | AppointmentExpired
     | AppointmentCompleted
     | AppointmentMissed
+    | AppointmentProposed
+    | AppointmentUnplaced
+    | ProposalDeclined
+    | ProposalExpired
+    | AppointmentRestored
+    | WaitlistOffered
 )
 # What each side reads first, client in English and owner in Portuguese.
 TOLD: dict[type[AppointmentEvent], tuple[str, str]] = {
@@ -43,6 +55,15 @@ TOLD: dict[type[AppointmentEvent], tuple[str, str]] = {
     AppointmentExpired: ("has lapsed", "expirou"),
     AppointmentCompleted: ("noted your visit", "Você marcou"),
     AppointmentMissed: ("could not come", "Você registrou"),
+}
+# What only the client is told.
+TO_CLIENT: dict[type[AppointmentEvent], str] = {
+    AppointmentProposed: "Accept: https://turnos.example/accept",
+    AppointmentUnplaced: "You are on the waitlist",
+    ProposalDeclined: "you declined the time we proposed",
+    ProposalExpired: "the time we held for you is free again",
+    AppointmentRestored: "your appointment stays as it was",
+    WaitlistOffered: "a time that you waited for is free",
 }
 
 
@@ -56,13 +77,19 @@ def the_event(kind: type[AppointmentEvent], town: Town, **changes: object) -> Ap
         "previous_starts_at": datetime(2027, 6, 12, 2, 30, tzinfo=UTC),
         "previous_staff_id": new_id(),
         "reason": None,
+        "proposal_id": new_id(),
+        "starts_at": datetime(2027, 6, 15, 13, 0, tzinfo=UTC),
+        "staff_name": "Beto",
+        "links": {name: f"https://turnos.example/{name}" for name in ("accept", "decline", "choose")},
     }
     return kind.model_validate({name: value for name, value in fields.items() if name in kind.model_fields})
 
 
 async def test_there_is_a_sentence_here_for_every_event_that_is_heard() -> None:
-    heard = {hearing.event for hearing in notification.hears if hearing.event.__name__.startswith("Appoint")}
-    assert heard == set(TOLD)
+    about_turnos = {
+        hearing.event for hearing in notification.hears if "appointment" in hearing.event.model_fields
+    }
+    assert about_turnos == {*TOLD, *TO_CLIENT}
 
 
 @pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
@@ -83,6 +110,22 @@ async def test_both_sides_are_told_once(town: Town, kind: type[AppointmentEvent]
         assert told["to"] == to
     # They were welcomed, and told this; nothing else.
     assert len(await town.messages()) == 4
+
+
+@pytest.mark.parametrize("kind", TO_CLIENT, ids=lambda kind: kind.__name__)
+async def test_only_the_client_is_told_of_what_is_theirs_to_answer(
+    town: Town, kind: type[AppointmentEvent]
+) -> None:
+    [envelope] = await town.stage.tell(the_event(kind, town))
+    await town.stage.bus.deliver(envelope)
+    await town.all_is_heard()
+    told = await town.message(CLIENT_PHONE, rules.template_of(kind.__name__))
+    assert TO_CLIENT[kind] in told["body"], told["body"]
+    assert "Monday, June 14, 10:00" in told["body"], told["body"]
+    asks = "links" in told["data"]
+    assert asks == (kind is not AppointmentRestored)
+    # Both were welcomed, and one told this.
+    assert len(await town.messages()) == 3
 
 
 async def test_the_other_times_in_a_message_are_local_too(town: Town) -> None:

@@ -24,6 +24,9 @@ FACTS = {
     "link": "http://127.0.0.1:8000/v1/auth/links/not-me?token=x",
     "device_name": "Pixel 9",
     "by": "you",
+    "offered": "2027-06-15T13:00:00+00:00",
+    "offered_staff_name": "Beto",
+    "links": {name: f"https://turnos.example/{name}" for name in ("accept", "decline", "choose")},
 }
 READERS = [(template, reader) for template, readers in TEMPLATES.items() for reader in readers]
 

@@ -14,8 +14,8 @@ from turnosya.services.users import erasure, export
 # Columns that name a person or say how they are reached. A new word for somebody belongs here.
 NAMES_A_PERSON = {
     "about_user_id", "actor_id", "author_id", "blocked_by", "client_id", "client_name", "client_phone",
-    "created_by", "email", "member_id", "owner_id", "person", "person_id", "phone", "previous_phone",
-    "reviewer_id", "sender_id", "subject_id", "uploaded_by", "uploader_id", "user_id",
+    "closed_by", "created_by", "email", "member_id", "owner_id", "person", "person_id", "phone",
+    "previous_phone", "reviewer_id", "sender_id", "subject_id", "uploaded_by", "uploader_id", "user_id",
 }  # fmt: skip
 # They know nobody: jobs has ids of turnos only, the gateway rates of some minutes.
 KNOW_NOBODY = {"jobs", "gateway"}

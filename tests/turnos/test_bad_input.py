@@ -170,7 +170,7 @@ async def test_an_id_that_is_none_is_not_found(town: Town, action: str, bad_id: 
     assert refusal(answer) == "404 not_found"
 
 
-@pytest.mark.parametrize("path", ["closures", "waitlist", "proposals"])
+@pytest.mark.parametrize("path", ["deposits", "payments"])
 async def test_what_is_not_built_is_not_found(town: Town, path: str) -> None:
     shop = await town.a_shop()
     for url in (f"/v1/turnos/{path}", f"{shop.path}/{path}"):

@@ -114,6 +114,20 @@ class FollowZoneRules(Rpc[Nothing]):
     after: UUID | None = None
 
 
+class ExpireOffer(Rpc[Nothing]):
+    """An offer that nobody answered in time frees its time (rule R17); nothing if it is no longer open."""
+
+    proposal_id: UUID
+
+
+class AnswerLinks(Message):
+    """Addresses that answer an offer with one tap: to look at one changes nothing, a POST to it does."""
+
+    accept: str | None = None
+    decline: str | None = None
+    choose: str | None = None
+
+
 class AppointmentBooked(Event):
     """A turno is confirmed from the start."""
 
@@ -151,6 +165,8 @@ class AppointmentMoved(Event):
     previous_starts_at: datetime
     previous_staff_id: UUID
     actor_id: UUID
+    links: AnswerLinks | None = None
+    """Where its client may choose another time, if the business moved it by itself."""
 
 
 class AppointmentCancelled(Event):
@@ -208,3 +224,70 @@ class GetHeld(Rpc[Held]):
 
 class PersonForgotten(Forgotten):
     """An erased person is gone from turnos: their appointments are nobody's."""
+
+
+class AppointmentProposed(Event):
+    """The business closes at that time and holds another one for the client until ``expires_at``."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    """As it was; it stays the client's until they have answered."""
+    proposal_id: UUID
+    starts_at: datetime
+    staff_name: str
+    expires_at: datetime
+    reason: str | None
+    links: AnswerLinks
+
+
+class AppointmentUnplaced(Event):
+    """The business closes at that time and there is no other; the client waits for one, or chooses."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    expires_at: datetime
+    """Until when they may choose; then it is cancelled."""
+    reason: str | None
+    links: AnswerLinks
+
+
+class ProposalDeclined(Event):
+    """The client would rather have another time than the one that was offered."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    expires_at: datetime
+    links: AnswerLinks
+
+
+class ProposalExpired(Event):
+    """Nobody answered an offer in time; its time is free."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    expires_at: datetime
+    links: AnswerLinks
+
+
+class AppointmentRestored(Event):
+    """The business opens again at that time: the turno stands as before."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    actor_id: UUID
+
+
+class WaitlistOffered(Event):
+    """A time has become free and is held for somebody who waited."""
+
+    aggregate: ClassVar[str] = "appointment.id"
+
+    appointment: Appointment
+    """What it would be."""
+    expires_at: datetime
+    links: AnswerLinks

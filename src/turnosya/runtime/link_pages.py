@@ -39,6 +39,15 @@ def refuses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": texts[status], **shown} for status in (404, *statuses)}
 
 
+def choices(language: Language, title: Say, text: str, actions: Mapping[str, str]) -> Response:
+    """A page with a button for each label, which posts to that label's address."""
+    forms = "".join(
+        f'<form method="post" action="{escape(action)}"><p><button>{escape(label)}</button></p></form>'
+        for label, action in actions.items()
+    )
+    return _html(language, getattr(title, language), text, forms, status=200)
+
+
 def page(
     language: Language, title: Say, text: Say, *, button: Say | None = None, status: int = 200
 ) -> Response:

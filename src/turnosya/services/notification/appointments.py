@@ -14,7 +14,13 @@ from turnosya.contracts.turnos import (
     AppointmentExpired,
     AppointmentMissed,
     AppointmentMoved,
+    AppointmentProposed,
     AppointmentRequested,
+    AppointmentRestored,
+    AppointmentUnplaced,
+    ProposalDeclined,
+    ProposalExpired,
+    WaitlistOffered,
 )
 from turnosya.contracts.users import GetPeople, Person
 from turnosya.services.notification import rules, store
@@ -32,6 +38,28 @@ AppointmentEvent = (
     | AppointmentExpired
     | AppointmentCompleted
     | AppointmentMissed
+    | AppointmentProposed
+    | AppointmentUnplaced
+    | ProposalDeclined
+    | ProposalExpired
+    | AppointmentRestored
+    | WaitlistOffered
+)
+_BY_NOBODY = (
+    AppointmentExpired,
+    AppointmentProposed,
+    AppointmentUnplaced,
+    ProposalDeclined,
+    ProposalExpired,
+    WaitlistOffered,
+)
+_UNTIL = (
+    AppointmentRequested,
+    AppointmentProposed,
+    AppointmentUnplaced,
+    ProposalDeclined,
+    ProposalExpired,
+    WaitlistOffered,
 )
 
 
@@ -46,6 +74,8 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
     if isinstance(event, AppointmentCompleted) and event.by_itself:
         # The business did nothing, and has nothing to learn from it.
         sides = [side for side in sides if side[0] == "client"]
+    readers = rules.TEMPLATES[rules.template_of(type(event).__name__)]
+    sides = [side for side in sides if side[0] in readers]
     news = [_delivery(event, reader, contact, client_name) for reader, contact in sides]
     async with notification.db.transaction() as tx:
         await store.add(tx, [new for new in news if new is not None])
@@ -78,9 +108,7 @@ def _delivery(
         facts={
             "name": contact.name,
             "client_name": client_name,
-            "by": rules.doer(
-                reader, None if isinstance(event, AppointmentExpired) else event.actor_id, appointment
-            ),
+            "by": rules.doer(reader, None if isinstance(event, _BY_NOBODY) else event.actor_id, appointment),
             **_facts(event),
         },
         data={
@@ -88,6 +116,7 @@ def _delivery(
             "business_id": str(appointment.business_id),
             "starts_at": local_start.isoformat(),
             "status": appointment.status,
+            **_links(event),
         },
     )
 
@@ -105,8 +134,23 @@ def _facts(event: AppointmentEvent) -> dict[str, Any]:
     }
     if isinstance(event, AppointmentMoved):
         facts["previous_when"] = event.previous_starts_at.isoformat()
-    elif isinstance(event, AppointmentCancelled):
+        facts["links"] = None
+    elif isinstance(event, AppointmentCancelled | AppointmentProposed | AppointmentUnplaced):
         facts["reason"] = event.reason
-    elif isinstance(event, AppointmentRequested):
+    if isinstance(event, _UNTIL):
         facts["expires"] = event.expires_at.isoformat()
-    return facts
+    if isinstance(event, AppointmentProposed):
+        facts["offered"] = event.starts_at.isoformat()
+        facts["offered_staff_name"] = event.staff_name
+    return {**facts, **_links(event)}
+
+
+def _links(event: AppointmentEvent) -> dict[str, Any]:
+    """The addresses that answer an event, if it asks anything."""
+    if isinstance(event, AppointmentProposed):
+        return {"links": event.links.model_dump(), "proposal_id": str(event.proposal_id)}
+    if isinstance(event, AppointmentUnplaced | ProposalDeclined | ProposalExpired | WaitlistOffered):
+        return {"links": event.links.model_dump()}
+    if isinstance(event, AppointmentMoved) and event.links is not None:
+        return {"links": event.links.model_dump()}
+    return {}

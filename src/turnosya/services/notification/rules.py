@@ -24,6 +24,8 @@ Doer = Literal["you", "client", "business", "nobody"]
 LOCALES = ("es", "en", "pt")
 
 _BOTH: tuple[Reader, ...] = ("client", "owner")
+# An owner who closes a day sees what becomes of it in one list, not in sixty messages.
+_CLIENT: tuple[Reader, ...] = ("client",)
 TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "code_requested": ("person",),
     "signed_in": ("person",),
@@ -39,6 +41,12 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "appointment_expired": _BOTH,
     "appointment_completed": _BOTH,
     "appointment_missed": _BOTH,
+    "appointment_proposed": _CLIENT,
+    "appointment_unplaced": _CLIENT,
+    "proposal_declined": _CLIENT,
+    "proposal_expired": _CLIENT,
+    "appointment_restored": _CLIENT,
+    "waitlist_offered": _CLIENT,
 }
 """Every template and who reads it."""
 

@@ -23,7 +23,7 @@ from turnosya.services.notification.rules import LOCALES, Channel, Reader
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_INSTANTS = ("when", "previous_when", "expires")
+_INSTANTS = ("when", "previous_when", "expires", "offered")
 _DATE_PATTERNS = {
     "es": "EEEE d 'de' MMMM, HH:mm",
     "en": "EEEE, MMMM d, HH:mm",

@@ -10,7 +10,7 @@ from uuid import UUID
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.messages import Conflict, Event, Forbidden
-from turnosya.services.turnos import agenda, rules, telling
+from turnosya.services.turnos import agenda, freeing, offers, rules, telling
 from turnosya.services.turnos.agenda import Seen
 from turnosya.services.turnos.fresh import until_fresh
 from turnosya.services.turnos.refusals import AppointmentNotActive, CancellationWindowClosed
@@ -97,14 +97,20 @@ async def _carry_out(turnos: Turnos, tx: Transaction, deed: Deed, seen: Seen) ->
     changed = turno.after(what, at=now, actor_id=deed.actor_id, reason=deed.reason)
     done = replace(changed, status=_OUTCOME[deed.action], expires_at=None)
     await turno_store.save(tx, done)
+    if turno.status is Status.PROPOSED:
+        await offers.settle(turnos, tx, seen.shop, done)
     await tx.publish(_event(deed, done, seen))
+    if done.status is Status.CANCELLED:
+        await freeing.freed(turnos, tx, seen.shop, staff_id=turno.staff_id, span=turno.span)
     return done
 
 
 def _verdict(turnos: Turnos, deed: Deed, seen: Seen) -> Verdict:
     now = turnos.clock.now()
     if deed.action is Action.CANCEL:
-        return rules.may_cancel(seen.turno, now=now, is_client=not seen.by_business)
+        # Where the business has closed, it is not the client who is late.
+        is_bound = not seen.by_business and seen.turno.status is not Status.PROPOSED
+        return rules.may_cancel(seen.turno, now=now, is_client=is_bound)
     if deed.action is Action.CONFIRM:
         return rules.may_confirm(seen.turno)
     return rules.may_close(seen.turno, _OUTCOME[deed.action], now=now)

@@ -48,6 +48,17 @@ async def seen_by(turnos: Turnos, user_id: UUID, turno_id: UUID) -> Seen:
     return await seen_by(turnos, user_id, turno_id)
 
 
+async def seen_by_link(turnos: Turnos, turno_id: UUID) -> Seen:
+    """A turno as its own client sees it, for whoever has a signed link to it."""
+    async with turnos.db.read() as tx:
+        turno = await turno_store.find(tx, turno_id)
+    if turno is None or turno.status is Status.HELD:
+        raise NotFound
+    if await _time_has_ended(turnos, [turno]):
+        return await seen_by_link(turnos, turno_id)
+    return Seen(turno, await copies.kept_shop(turnos, turno.business_id), by_business=False)
+
+
 async def _time_has_ended(turnos: Turnos, found: Sequence[Turno]) -> bool:
     """Lets lapse and completes what nobody has done so to yet; whether there was any of it."""
     now = turnos.clock.now()

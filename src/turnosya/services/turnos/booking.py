@@ -146,7 +146,7 @@ async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
             raise Stale
         if look.kept is not None:
             return look.kept
-        await clear_lapsed(tx, shop, look.seats, now=now)
+        await clear_lapsed(turnos, tx, shop, look.seats)
         return await _write(turnos, tx, attempt, once=once, decision=decide(turnos, attempt, look))
 
 
@@ -191,7 +191,11 @@ def decide(turnos: Turnos, attempt: Attempt, look: Look) -> Decision:
 def _own_holds(attempt: Attempt, live: Sequence[Seat]) -> list[Seat]:
     """The client's holds on that very start: they become this turno, with or without their id."""
     order = attempt.order
-    mine = [seat for seat in live if seat.status is Status.HELD and seat.client_id == order.client.user_id]
+    mine = [
+        seat
+        for seat in live
+        if seat.status is Status.HELD and seat.client_id == order.client.user_id and seat.offered_for is None
+    ]
     found = [
         seat
         for seat in mine
@@ -254,7 +258,10 @@ def _refuse_too_many(turnos: Turnos, attempt: Attempt, live: Sequence[Seat]) -> 
     ends = [
         seat.expires_at
         for seat in live
-        if seat.status is Status.HELD and seat.client_id == client_id and seat.expires_at
+        if seat.status is Status.HELD
+        and seat.client_id == client_id
+        and seat.offered_for is None
+        and seat.expires_at
     ]
     if len(ends) >= turnos.settings.holds_per_client:
         raise TooManyHolds(retry_after_s=max(1, int((min(ends) - attempt.now).total_seconds())))

@@ -13,6 +13,8 @@ from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
 from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
+from turnosya.services.turnos.one_tap import AnswerAddresses
+from turnosya.services.turnos.planning.planner import Planner
 from turnosya.services.turnos.settings import TurnosSettings
 from turnosya.services.turnos.shops import Shop
 
@@ -52,11 +54,15 @@ class Turnos:
     clock: Clock
     window: ShopWindow
     links: Links
+    planner: Planner
+    answer_links: AnswerAddresses
 
     @classmethod
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Turnos]:
-        """Needs nothing that has to be closed."""
+        """Ends the process that plans, if one was started."""
         settings: TurnosSettings = host.settings
         links = Links(settings, host.process)
-        yield cls(settings, host.bus, host.db, host.clock, ShopWindow(settings.shops_kept), links)
+        window = ShopWindow(settings.shops_kept)
+        async with Planner.open() as planner:
+            yield cls(settings, host.bus, host.db, host.clock, window, links, planner, AnswerAddresses(links))

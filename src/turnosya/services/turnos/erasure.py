@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from turnosya.contracts.turnos import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonErased
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos import telling
+from turnosya.services.turnos.closure_resources import proposal_resource, waiting_resource
 from turnosya.services.turnos.resources import appointment_resource
-from turnosya.services.turnos.store import clients, links, preferences, seats, shops
+from turnosya.services.turnos.store import clients, closures, links, preferences, seats, shops, waitlist
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.store.links import CalendarLink
 from turnosya.services.turnos.turno import ACTIVE, Status, Turno, What
@@ -25,9 +27,14 @@ HOLDS: Mapping[str, str] = {
     " cancelled",
     "preferences": "exported; deleted",
     "calendar_links": "exported; deleted",
+    "proposals": "exported; the client's id is taken off, an open one is withdrawn",
+    "waiting": "exported; deleted",
+    "closures": "kept: who closed is the record of the business, by an id that is nobody's any more",
 }
 """Every table with a column that names a person, and what becomes of it."""
 
+# More than anybody was ever offered.
+_ALL = 10_000
 # The table wants a client; this is how one without a name is written everywhere.
 _NOBODY = "—"
 
@@ -38,6 +45,8 @@ async def held(turnos: Turnos, request: GetHeld) -> Held:
         found = await clients.turnos_of(tx, request.user_id)
         preferred = await preferences.find(tx, [request.user_id])
         calendars = await links.of_user(tx, request.user_id)
+        offered = await closures.proposals_of(tx, request.user_id, after=None, limit=_ALL)
+        waits = await waitlist.of_client(tx, request.user_id, after=None, limit=_ALL)
         known = {one: await shops.find(tx, one) for one in {turno.business_id for turno in found}}
     shown = [
         appointment_resource(turno, shop.calendar.zone)
@@ -49,6 +58,8 @@ async def held(turnos: Turnos, request: GetHeld) -> Held:
             "appointments": shown,
             "preferences": [asdict(one) for one in preferred.values()],
             "calendar_links": [_link(one) for one in calendars],
+            "proposals": [proposal_resource(one, ZoneInfo("UTC")) for one in offered],
+            "waiting": [waiting_resource(one, ZoneInfo("UTC")) for one in waits],
         }
     )
 
@@ -70,6 +81,7 @@ async def forget(turnos: Turnos, event: PersonErased) -> None:
         await seats.lock(tx, keys)
         for turno in await clients.turnos_of_locked(tx, event.user_id):
             await _forget_one(turnos, tx, turno, event.user_id)
+        await clients.forget_offers(tx, event.user_id)
         await clients.forget(tx, event.user_id)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))
 
@@ -78,6 +90,8 @@ async def _forget_one(turnos: Turnos, tx: Transaction, turno: Turno, client_id: 
     if turno.status is Status.HELD:
         await turno_store.forget(tx, [turno.id])
         return
+    if turno.status is Status.PROPOSED:
+        await clients.forget_closed(tx, turno.id)
     nameless = replace(turno, client_name=_NOBODY, client_phone=None, note=None)
     if turno.status in ACTIVE and turno.starts_at > turnos.clock.now():
         after = nameless.after(What.CANCELLED, at=turnos.clock.now(), actor_id=client_id)

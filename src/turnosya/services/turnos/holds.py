@@ -20,6 +20,9 @@ async def release(turnos: Turnos, client_id: UUID, hold_id: UUID) -> None:
         hold = await turno_store.find(tx, hold_id)
     if hold is None or hold.status is not Status.HELD or hold.client_id != client_id:
         raise NotFound
+    if hold.for_appointment_id is not None:
+        # An offer: it is declined, not let go.
+        raise NotFound
     async with turnos.db.transaction() as tx:
         await seats.lock(tx, [seats.staff_key(hold.staff_id)])
         await turno_store.forget(tx, [hold_id])

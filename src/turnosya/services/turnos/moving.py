@@ -10,7 +10,7 @@ from uuid import UUID
 
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.services.turnos import agenda, copies, rules, telling
+from turnosya.services.turnos import agenda, copies, freeing, offers, rules, telling
 from turnosya.services.turnos.agenda import Seen
 from turnosya.services.turnos.availability import Limits, Place, Reason, Sought, judge, limits_for_owners
 from turnosya.services.turnos.fresh import Stale, unless_kept, until_fresh
@@ -37,6 +37,8 @@ class Move:
     actor_id: UUID
     starts_at: datetime
     staff_id: UUID | None = None
+    by_link: bool = False
+    """A signed link speaks for the client, whoever uses it."""
 
 
 async def reschedule(turnos: Turnos, move: Move, once: Once) -> Kept:
@@ -48,7 +50,10 @@ async def reschedule(turnos: Turnos, move: Move, once: Once) -> Kept:
 
 
 async def _try(turnos: Turnos, move: Move, once: Once) -> Kept:
-    seen = await agenda.seen_by(turnos, move.actor_id, move.turno_id)
+    if move.by_link:
+        seen = await agenda.seen_by_link(turnos, move.turno_id)
+    else:
+        seen = await agenda.seen_by(turnos, move.actor_id, move.turno_id)
     if move.staff_id is not None:
         shop = await copies.shop_where(turnos, seen.shop, lambda shop: shop.knows(move.staff_id))
         shop.member(move.staff_id)
@@ -64,7 +69,7 @@ async def _try(turnos: Turnos, move: Move, once: Once) -> Kept:
 async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turno:
     shop, old = seen.shop, seen.turno
     now = turnos.clock.now()
-    sought = _sought(shop, old)
+    sought = sought_again(shop, old)
     candidates = _candidates(move, old, sought)
     await seats.lock(tx, _keys(old, candidates))
     turno = await agenda.locked(tx, old, now=now)
@@ -82,28 +87,33 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     )
     if look is None or look.revisions != shop.revisions:
         raise Stale
-    await clear_lapsed(tx, shop, look.seats, now=now)
+    await clear_lapsed(turnos, tx, shop, look.seats)
     live = [seat for seat in look.seats if seat.id != turno.id and not seat.has_lapsed(now)]
     holds = [seat for seat in live if _is_own_hold(seat, turno, move)]
-    others = [seat for seat in live if seat not in holds]
+    # What is offered for it elsewhere is let go with the move.
+    others = [seat for seat in live if seat not in holds and seat.offered_for != turno.id]
     # As in booking: what a client holds was within the notice when they took it.
     limits = limits_for_owners(now) if seen.by_business or holds else shop.client_limits(now)
     place = _place(_Question(shop, sought, turno, move, others, limits), candidates)
     moved = _at(place, move, _Standing(seen, sought, now), turno)
     if holds:
-        await turno_store.forget(tx, [hold.id for hold in holds])
+        await turno_store.forget(tx, [hold.id for hold in holds if hold.offered_for is None])
+    if turno.status is Status.PROPOSED:
+        await offers.settle(turnos, tx, shop, moved)
     await _write(tx, seen, old=turno, moved=moved, actor_id=move.actor_id)
+    await freeing.freed(turnos, tx, shop, staff_id=turno.staff_id, span=turno.span)
     return moved
 
 
 def _is_own_hold(seat: Seat, turno: Turno, move: Move) -> bool:
     """Whether its client has kept that very time for this: then the turno goes there."""
     is_own = seat.status is Status.HELD and seat.client_id is not None and seat.client_id == turno.client_id
+    is_own = is_own and seat.offered_for in (None, turno.id)
     is_same_service = (seat.service_id,) == tuple(turno.service_ids or [turno.service_id])
     return is_own and is_same_service and seat.taken.start_at == move.starts_at
 
 
-def _sought(shop: Shop, turno: Turno) -> Sought:
+def sought_again(shop: Shop, turno: Turno) -> Sought:
     """What is sought again: as it was sold (R10), by whoever does it now, even if it is sold no more."""
     services = [
         service
@@ -137,7 +147,9 @@ def _keys(turno: Turno, candidates: Sequence[UUID]) -> set[int]:
 
 
 def _refuse_if_fixed(turno: Turno, seen: Seen, now: datetime) -> None:
-    verdict = rules.may_cancel(turno, now=now, is_client=not seen.by_business)
+    # Where the business has closed, it is not the client who is late.
+    is_bound = not seen.by_business and turno.status is not Status.PROPOSED
+    verdict = rules.may_cancel(turno, now=now, is_client=is_bound)
     if verdict is Verdict.NOT_ACTIVE:
         raise AppointmentNotActive
     if verdict is Verdict.TOO_LATE:
@@ -203,6 +215,7 @@ def _at(place: Place, move: Move, standing: _Standing, turno: Turno) -> Turno:
     sought, shop = standing.sought, standing.seen.shop
     busy = busy_span(move.starts_at, sought.duration, sought.buffer_before, sought.buffer_after)
     is_request = shop.schedule.confirmation == "manual" and not standing.seen.by_business
+    is_request = is_request and turno.status is not Status.PROPOSED
     status = _status_after(turno, is_request=is_request)
     expires_at = rules.pending_until(now=standing.now, starts_at=move.starts_at)
     is_alone = sought.service_id is None

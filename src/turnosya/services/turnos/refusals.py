@@ -76,6 +76,17 @@ class TooManyHolds(ServiceError):
     retry_after_s: int
 
 
+class ProposalExpired(ServiceError):
+    """The offer is over: its time came, it was declined, or another time was chosen."""
+
+    kind = Kind.CONFLICT
+    says = Say(
+        "La propuesta ya no está vigente. Elegí otro horario.",
+        "The proposal is no longer open. Choose another time.",
+        "A proposta não está mais válida. Escolha outro horário.",
+    )
+
+
 class AppointmentNotActive(ServiceError):
     """It was cancelled, is over, or is in another state that does not allow this."""
 

@@ -63,8 +63,8 @@ def pending_until(*, now: datetime, starts_at: datetime) -> datetime:
 
 
 def has_lapsed(turno: Turno, now: datetime) -> bool:
-    """Whether a held or pending one is past its time."""
-    waits = turno.status in (Status.HELD, Status.PENDING)
+    """Whether one that is held, pending or to be moved is past its time."""
+    waits = turno.status in (Status.HELD, Status.PENDING, Status.PROPOSED)
     return waits and turno.expires_at is not None and turno.expires_at <= now
 
 

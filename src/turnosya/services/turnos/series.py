@@ -135,6 +135,6 @@ async def _decide(turnos: Turnos, tx: Transaction, attempt: Attempt) -> tuple[Tu
     )
     if look is None or look.revisions != attempt.shop.revisions:
         raise Stale
-    await clear_lapsed(tx, attempt.shop, look.seats, now=attempt.now)
+    await clear_lapsed(turnos, tx, attempt.shop, look.seats)
     decision = decide(turnos, attempt, look)
     return turno_of(turnos, attempt, decision), [hold.id for hold in decision.holds]

@@ -12,18 +12,25 @@ from turnosya.contracts.turnos import (
     AppointmentExpired,
     AppointmentMissed,
     AppointmentMoved,
+    AppointmentProposed,
     AppointmentRequested,
+    AppointmentRestored,
+    AppointmentUnplaced,
     CompleteOver,
+    ExpireOffer,
     ExpirePending,
     FollowBusiness,
     FollowZoneRules,
     GetHeld,
     GetVisits,
     PersonForgotten,
+    ProposalDeclined,
+    ProposalExpired,
+    WaitlistOffered,
 )
 from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
-from turnosya.services.turnos import agenda, completing, copies, erasure, lapsing, upkeep, zone_rules
+from turnosya.services.turnos import agenda, completing, copies, erasure, lapsing, offers, upkeep, zone_rules
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.routes import ROUTERS
 from turnosya.services.turnos.settings import TurnosSettings
@@ -37,6 +44,7 @@ service = Service(
         FollowBusiness.answered_by(copies.follow_at_once),
         GetVisits.answered_by(agenda.visits),
         ExpirePending.answered_by(lapsing.expire_pending),
+        ExpireOffer.answered_by(offers.expire_offer),
         CompleteOver.answered_by(completing.complete_over),
         FollowZoneRules.answered_by(zone_rules.follow),
         GetHeld.answered_by(erasure.held),
@@ -53,6 +61,12 @@ service = Service(
         AppointmentCompleted,
         AppointmentMissed,
         AppointmentAnchored,
+        AppointmentProposed,
+        AppointmentUnplaced,
+        ProposalDeclined,
+        ProposalExpired,
+        AppointmentRestored,
+        WaitlistOffered,
         ScheduleRequested,
         PersonForgotten,
     ],

@@ -13,7 +13,7 @@ from turnosya.contracts.business import Business, Member, Offered
 from turnosya.runtime.messages import invalid
 from turnosya.services.turnos import zones
 from turnosya.services.turnos.availability import Limits, Sought, limits_for_clients
-from turnosya.services.turnos.hours import Calendar, Hours, Override, Week, WeeklyHours, parse_hours
+from turnosya.services.turnos.hours import Calendar, Closure, Hours, Override, Week, WeeklyHours, parse_hours
 from turnosya.services.turnos.public_holidays import country_of_business
 
 
@@ -76,6 +76,7 @@ class Shop:
     business_revision: int
     schedule: Schedule
     overrides: tuple[OverrideEntry, ...] = ()
+    closures: tuple[Closure, ...] = ()
 
     @property
     def revisions(self) -> tuple[int, int]:
@@ -89,6 +90,7 @@ class Shop:
             zones.zone(self.business.timezone),
             self.schedule.week,
             overrides=[entry.override for entry in self.overrides],
+            closures=self.closures,
             country=country_of_business(self.business.country, self.business.timezone),
         )
 
@@ -99,6 +101,10 @@ class Shop:
     def with_overrides(self, overrides: Sequence[OverrideEntry]) -> Shop:
         """The same business with other overrides."""
         return replace(self, overrides=tuple(overrides))
+
+    def with_closures(self, closures: Sequence[Closure]) -> Shop:
+        """The same business with other closures."""
+        return replace(self, closures=tuple(closures))
 
     def with_business(self, business: Business) -> Shop:
         """The same schedule in a changed business."""

@@ -116,3 +116,65 @@ calendar_links = Table(
     Column("business_id", Uuid),
     Column("created_at", DateTime(timezone=True), nullable=False),
 )
+
+closures = Table(
+    "closures",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("staff_id", Uuid),
+    Column("reason", Text),
+    Column("reschedule", Text, nullable=False),
+    Column("horizon_days", Integer, nullable=False),
+    Column("closed_by", Uuid, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("reopened_at", DateTime(timezone=True)),
+)
+
+# What became of each turno that a closure affects.
+affected = Table(
+    "affected",
+    metadata,
+    Column("closure_id", Uuid, primary_key=True),
+    Column("appointment_id", Uuid, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("starts_at", DateTime(timezone=True)),
+    Column("staff_id", Uuid),
+    Column("reason", Text),
+    Column("status_before", Text, nullable=False),
+    Column("answered", Boolean, nullable=False),
+)
+
+# While one is open, the row of appointments with its id holds its time.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, nullable=False),
+    Column("appointment_id", Uuid),
+    Column("waiting_id", Uuid),
+    Column("client_id", Uuid),
+    Column("staff_id", Uuid, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)
+
+# Who waits for a time; with ``appointment_id`` somebody whom a closure left without one.
+waiting = Table(
+    "waiting",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, nullable=False),
+    Column("client_id", Uuid),
+    Column("service_id", Uuid, nullable=False),
+    Column("staff_id", Uuid),
+    Column("first_on", Date, nullable=False),
+    Column("last_on", Date, nullable=False),
+    Column("appointment_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+)

@@ -8,6 +8,7 @@ from uuid import UUID
 from turnosya.contracts.business import Price
 from turnosya.contracts.jobs import Job, ScheduleRequested
 from turnosya.contracts.turnos import (
+    AnswerLinks,
     Appointment,
     AppointmentAnchored,
     AppointmentBooked,
@@ -73,26 +74,30 @@ def requested(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
     told = appointment(turno, shop)
     return [
         AppointmentRequested(appointment=told, actor_id=actor_id, expires_at=turno.expires_at),
-        _lapsing_later(turno.id, turno.expires_at),
+        lapsing_later(turno.id, turno.expires_at),
     ]
 
 
-def _lapsing_later(turno_id: UUID, expires_at: datetime) -> ScheduleRequested:
+def lapsing_later(turno_id: UUID, expires_at: datetime) -> ScheduleRequested:
+    """The job that looks whether a turno is still waiting for an answer."""
     job = Job.of(
         ExpirePending(appointment_id=turno_id), key=f"turnos.ExpirePending:{turno_id}", run_at=expires_at
     )
     return ScheduleRequested(job=job)
 
 
-def moved(turno: Turno, shop: Shop, *, before: Turno, actor_id: UUID) -> list[Event]:
+def moved(
+    turno: Turno, shop: Shop, *, before: Turno, actor_id: UUID, links: AnswerLinks | None = None
+) -> list[Event]:
     """A turno at its new time; a request that the business itself moved lapses at another time too."""
     told = AppointmentMoved(
         appointment=appointment(turno, shop),
         previous_starts_at=before.starts_at,
         previous_staff_id=before.staff_id,
         actor_id=actor_id,
+        links=links,
     )
-    return [told] if turno.expires_at is None else [told, _lapsing_later(turno.id, turno.expires_at)]
+    return [told] if turno.expires_at is None else [told, lapsing_later(turno.id, turno.expires_at)]
 
 
 def cancelled(turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None) -> Event:
@@ -125,7 +130,7 @@ def anchored(turno: Turno, shop: Shop) -> list[Event]:
     if turno.status is not Status.HELD:
         events.append(AppointmentAnchored(appointment=appointment(turno, shop)))
     if turno.status is Status.PENDING and turno.expires_at is not None:
-        events.append(_lapsing_later(turno.id, turno.expires_at))
+        events.append(lapsing_later(turno.id, turno.expires_at))
     return events
 
 

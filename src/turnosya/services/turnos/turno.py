@@ -35,6 +35,8 @@ class What(StrEnum):
     REQUESTED = "requested"
     CONFIRMED = "confirmed"
     MOVED = "moved"
+    PROPOSED = "proposed"
+    RESTORED = "restored"
     CANCELLED = "cancelled"
     DECLINED = "declined"
     EXPIRED = "expired"
@@ -76,9 +78,9 @@ class Turno:
     cancellation_notice_minutes: int
     note: str | None
     expires_at: datetime | None
-    """When a held or pending one lapses."""
+    """When a held, pending or proposed one lapses."""
     for_appointment_id: UUID | None
-    """The turno for which a held one is an offer of another time."""
+    """For a held one that is an offer: the turno that it would move, or who waits for it."""
     hold_id: UUID | None
     """The hold that this turno was made of."""
     created_at: datetime

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, text, update
 
 from turnosya.runtime.database import Transaction
+from turnosya.services.turnos.closure import UNDECIDED, Outcome, ProposalStatus
 from turnosya.services.turnos.store.turnos import turno_of
-from turnosya.services.turnos.tables import appointments, calendar_links, preferences
+from turnosya.services.turnos.tables import (
+    affected,
+    appointments,
+    calendar_links,
+    preferences,
+    proposals,
+    waiting,
+)
 from turnosya.services.turnos.turno import Turno
 
 _table = appointments.c
@@ -38,4 +46,24 @@ async def forget(tx: Transaction, client_id: UUID) -> None:
         # Wherever in it: a repeated one shows a list of turnos.
         text("DELETE FROM kept_answers WHERE position(:client_id in answer::text) > 0"),
         {"client_id": str(client_id)},
+    )
+
+
+async def forget_offers(tx: Transaction, client_id: UUID) -> None:
+    """Takes a client off what was offered to them and out of every line; held rows are gone by then."""
+    await tx.execute(
+        update(proposals)
+        .where(proposals.c.client_id == client_id, proposals.c.status == ProposalStatus.OPEN)
+        .values(status=ProposalStatus.WITHDRAWN)
+    )
+    await tx.execute(update(proposals).where(proposals.c.client_id == client_id).values(client_id=None))
+    await tx.execute(delete(waiting).where(waiting.c.client_id == client_id))
+
+
+async def forget_closed(tx: Transaction, turno_id: UUID) -> None:
+    """A closure need find no other time for this turno."""
+    await tx.execute(
+        update(affected)
+        .where(affected.c.appointment_id == turno_id, affected.c.outcome.in_(UNDECIDED))
+        .values(outcome=Outcome.CANCELLED, starts_at=None, staff_id=None, answered=True)
     )

@@ -24,7 +24,7 @@ from turnosya.services.turnos.windows import Window
 LIVE = "status IN ('held', 'pending', 'confirmed', 'proposed') AND NOT overbooked"
 _SEAT = (
     "id, staff_id, client_id, service_id, service_ids, status, starts_at, ends_at, busy_from, busy_to, seat,"
-    " expires_at"
+    " expires_at, for_appointment_id"
 )
 
 _LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
@@ -54,6 +54,8 @@ _LOOK = text(
     WHERE businesses.id = :business_id
     """  # noqa: S608 - made of two constants
 )
+
+_SEATS = text(f"SELECT seat FROM appointments WHERE session_id = :session_id AND {LIVE}")  # noqa: S608 - as above
 
 _COLUMNS = [column.name for column in appointments.columns]
 _ARRAYS_AND_JSON = {"service_ids": "CAST(:service_ids AS uuid[])", "history": "CAST(:history AS jsonb)"}
@@ -99,6 +101,8 @@ class Seat:
     service_id: UUID
     ends_at: datetime
     expires_at: datetime | None
+    offered_for: UUID | None
+    """For a held one: the turno, or whoever waits, for which it is an offer; None for a client's own hold."""
     taken: Taken
 
     def has_lapsed(self, now: datetime) -> bool:
@@ -106,7 +110,7 @@ class Seat:
         return self.expires_at is not None and self.expires_at <= now and self.status in _LAPSING
 
 
-_LAPSING = (Status.HELD, Status.PENDING)
+_LAPSING = (Status.HELD, Status.PENDING, Status.PROPOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +196,12 @@ async def look(
     return Look(revisions, kept, [_seat(row) for row in found if row.id is not None])
 
 
+async def seats_of(tx: Transaction, session_id: UUID) -> set[int]:
+    """The seats of a session that are taken."""
+    rows = await tx.execute(_SEATS, {"session_id": session_id})
+    return {row.seat for row in rows}
+
+
 async def write(
     tx: Transaction,
     turno: Turno,
@@ -257,6 +267,7 @@ def _seat(row: Row[Any]) -> Seat:
         service_id=row.service_id,
         ends_at=row.ends_at,
         expires_at=row.expires_at,
+        offered_for=row.for_appointment_id,
         taken=Taken(
             row.staff_id,
             None if row.service_ids else row.service_id,

@@ -13,7 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Business
 from turnosya.runtime.database import Transaction
+from turnosya.services.turnos.hours import Closure
 from turnosya.services.turnos.shops import OverrideEntry, Schedule, Shop
+from turnosya.services.turnos.store import closures
 from turnosya.services.turnos.tables import businesses, overrides, schedules
 
 _SCHEDULE = [field.name for field in fields(Schedule)]
@@ -38,6 +40,7 @@ async def find(tx: Transaction, business_id: UUID) -> Shop | None:
         row.business_revision,
         Schedule() if row.revision is None else Schedule(**{name: getattr(row, name) for name in _SCHEDULE}),
         tuple(_override(entry) for entry in entries),
+        tuple(Closure(one.span, one.staff_id) for one in await closures.in_force(tx, business_id)),
     )
 
 

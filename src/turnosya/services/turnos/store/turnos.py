@@ -124,6 +124,14 @@ async def live_from(tx: Transaction, business_id: UUID, *, now: datetime) -> lis
     return [turno_of(row) for row in await tx.execute(statement.order_by(_table.id))]
 
 
+async def live_after(tx: Transaction, business_id: UUID, *, now: datetime) -> list[Turno]:
+    """Everything of a business that takes time after ``now``, what has begun included, by id."""
+    statement = select(appointments).where(
+        _table.business_id == business_id, _table.status.in_(LIVE), _table.busy_to > now
+    )
+    return [turno_of(row) for row in await tx.execute(statement.order_by(_table.id))]
+
+
 async def starts_from(
     tx: Transaction, business_ids: Collection[UUID], *, now: datetime
 ) -> Sequence[Row[Any]]:

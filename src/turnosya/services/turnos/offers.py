@@ -1,0 +1,135 @@
+"""Offers as they end: declined, expired, or with the turno that they were for (R17)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from turnosya.contracts.turnos import ExpireOffer
+from turnosya.runtime.database import Transaction
+from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.services.turnos import announcing, copies, freeing, rules, telling
+from turnosya.services.turnos.closure import Outcome, Proposal, ProposalStatus
+from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.store import closures, seats, waitlist
+from turnosya.services.turnos.store import turnos as turno_store
+from turnosya.services.turnos.turno import Status, Turno, What
+from turnosya.services.turnos.windows import Window
+
+if TYPE_CHECKING:
+    from turnosya.services.turnos.context import Turnos
+
+# Machines of one installation are kept nearer than this to each other by NTP.
+_CLOCKS_APART = timedelta(minutes=1)
+
+
+async def settle(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> None:
+    """A turno that needed another time has one, or needs none: its offer ends, and so does its waiting.
+
+    ``turno`` is as it stands now. Needs the lock of the member it had before.
+    """
+    open_offer = await closures.open_for(tx, turno.id)
+    if open_offer is not None:
+        await closures.end(tx, open_offer, ProposalStatus.WITHDRAWN)
+    outcome = Outcome.CANCELLED if turno.status is Status.CANCELLED else Outcome.MOVED
+    is_moved = outcome is Outcome.MOVED
+    await closures.decide(
+        tx,
+        turno.id,
+        outcome=outcome,
+        starts_at=turno.starts_at if is_moved else None,
+        staff_id=turno.staff_id if is_moved else None,
+        reason=None,
+        answered=True,
+    )
+    await waitlist.remove(tx, turno_id=turno.id)
+    if open_offer is not None:
+        await _free(turnos, tx, shop, open_offer)
+
+
+async def expire_offer(turnos: Turnos, request: ExpireOffer) -> Nothing:
+    """The job of an offer that nobody answered; nothing happens if somebody did."""
+    early = await expire(turnos, request.proposal_id)
+    if early is not None and timedelta() < early < _CLOCKS_APART:
+        # The clock of jobs is a little before ours: it tries again.
+        raise Unavailable
+    return Nothing()
+
+
+async def expire(turnos: Turnos, proposal_id: UUID) -> timedelta | None:
+    """Ends an offer whose time is over; says how much is left of one that is open."""
+    async with turnos.db.read() as tx:
+        proposal = await closures.read_proposal(tx, proposal_id)
+    if proposal is None or proposal.status is not ProposalStatus.OPEN:
+        return None
+    if proposal.expires_at > turnos.clock.now():
+        return proposal.expires_at - turnos.clock.now()
+    shop = await copies.kept_shop(turnos, proposal.business_id)
+    async with turnos.db.transaction() as tx:
+        await seats.lock(tx, [seats.staff_key(proposal.staff_id)])
+        await expire_locked(turnos, tx, shop, proposal_id)
+    return None
+
+
+async def expire_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal_id: UUID) -> None:
+    """The same under the lock of the member whose time is held: by the job, or by whoever books there."""
+    proposal = await closures.find_proposal(tx, proposal_id)
+    now = turnos.clock.now()
+    if proposal is None or proposal.status is not ProposalStatus.OPEN or proposal.expires_at > now:
+        return
+    await closures.end(tx, proposal, ProposalStatus.EXPIRED)
+    turno = await _still_undecided(tx, proposal)
+    if turno is not None:
+        await _waits_again(tx, turno, Outcome.WAITING, reason="expired")
+        # One whose own time is over too is told that, once.
+        if not rules.has_lapsed(turno, now):
+            await tx.publish(announcing.expired(turno, shop, links=turnos.answer_links))
+    await _free(turnos, tx, shop, proposal)
+
+
+async def decline_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:
+    """The client would rather have another time; what was held is free, and they may choose."""
+    await closures.end(tx, proposal, ProposalStatus.DECLINED)
+    turno = await _still_undecided(tx, proposal)
+    if turno is not None:
+        await _waits_again(tx, turno, Outcome.WAITING, reason="declined")
+        await tx.publish(announcing.declined(turno, shop, links=turnos.answer_links))
+    await _free(turnos, tx, shop, proposal)
+
+
+async def lapse(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> None:
+    """A turno that needed another time and whose client has chosen none in time: cancelled, both are told."""
+    now = turnos.clock.now()
+    changed = turno.after(What.EXPIRED, at=now, actor_id=None)
+    cancelled = replace(changed, status=Status.CANCELLED, expires_at=None)
+    await turno_store.save(tx, cancelled)
+    why = await closures.reason_for(tx, turno.id)
+    await settle(turnos, tx, shop, cancelled)
+    owner_id = shop.business.owner_id
+    await tx.publish(telling.cancelled(cancelled, shop, actor_id=owner_id, reason=why))
+
+
+async def _still_undecided(tx: Transaction, proposal: Proposal) -> Turno | None:
+    """The turno that an offer was for, if it still needs another time."""
+    if proposal.appointment_id is None:
+        return None
+    turno = await turno_store.find(tx, proposal.appointment_id)
+    return turno if turno is not None and turno.status is Status.PROPOSED else None
+
+
+async def _waits_again(tx: Transaction, turno: Turno, outcome: Outcome, *, reason: str) -> None:
+    await closures.decide(
+        tx, turno.id, outcome=outcome, starts_at=None, staff_id=None, reason=reason, answered=True
+    )
+
+
+async def _free(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:
+    span = Window(proposal.starts_at, proposal.ends_at)
+    await freeing.freed(turnos, tx, shop, staff_id=proposal.staff_id, span=span)
+
+
+def is_late(proposal: Proposal, now: datetime) -> bool:
+    """Whether an offer is over, though nobody may have said so yet."""
+    return proposal.status is ProposalStatus.OPEN and proposal.expires_at <= now
