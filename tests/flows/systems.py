@@ -307,6 +307,7 @@ def _processes(form: Form, base: Mapping[str, str], folder: Path) -> list[Proces
             **_of_these(base, process.names),
             "TURNOSYA_PORT": str(process.port),
             "TURNOSYA_OPERATIONS_PORT": str(process.operations_port),
+            "TURNOSYA_PUBLIC_URL": next(one.url for one in processes if "gateway" in one.names),
             **({"TURNOSYA_SERVICE_URLS": urls} if form is Form.SPLIT else {}),
         }
     return processes

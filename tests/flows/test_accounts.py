@@ -16,7 +16,7 @@ ERASED_IN = ("users", "business", "turnos", "notification")
 
 async def opened(world: World, link: str, method: str = "GET") -> int:
     """What a browser gets for a link in a message; the page itself is HTML."""
-    answer = await world.api.http.request(method, "/v1/" + link.partition("/v1/")[2])
+    answer = await world.api.http.request(method, link)
     return answer.status_code
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, SecretStr
 
 from turnosya.runtime.messages import Kind, Say, ServiceError
-from turnosya.runtime.settings import ProcessSettings, Settings
+from turnosya.runtime.settings import ProcessSettings, Settings, SettingsWrong
 
 KEY_BYTES = 32
 LinkTo = tuple[str, str]
@@ -46,7 +46,7 @@ class LinkSettings(Settings):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/?#]+)?$",
-        description="Where people reach the gateway: links in messages begin with it.",
+        description="Where people reach the gateway, for links in messages. Demanded with a broker.",
     )
 
 
@@ -66,6 +66,9 @@ class Links:
 
     def __init__(self, settings: LinkSettings, process: ProcessSettings) -> None:
         self._key = base64.urlsafe_b64decode(settings.link_key.get_secret_value())
+        if not settings.public_url and process.broker_url is not None:
+            # Which of several processes the gateway is, and by what name it is reached, nobody else can know.
+            raise SettingsWrong("TURNOSYA_PUBLIC_URL is not set: links in messages begin with it.")
         self._public_url = settings.public_url or f"http://{process.host}:{process.port}"
 
     def address(self, to: LinkTo, subject: str, *, expires_at: datetime) -> str:
