@@ -1,0 +1,65 @@
+"""What becomes of a turno while nobody does anything, in every form."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import httpx
+
+from tests.flows.world import World, booking
+from turnosya.tour.answers import Turno
+
+
+async def test_a_series_is_booked_at_once_and_what_is_over_completes_itself(world: World) -> None:
+    shop = await world.a_business()
+    client = await world.a_client()
+    slot = await world.a_free_slot(shop)
+    order = {**booking(shop, slot.starts_at), "repeat": {"every_weeks": 1, "count": 3}}
+    made = (await client.ask("POST", "/v1/turnos/appointments", order)).promised(201).answer
+    first, second, third = (Turno.model_validate(item) for item in made["items"])
+    assert second.starts_at - first.starts_at == third.starts_at - second.starts_at == timedelta(weeks=1)
+
+    hours = int((first.ends_at - datetime.now(UTC)) / timedelta(hours=1)) + 2
+    async with world.clock_moved(hours=hours):
+        # Nobody reads it: the job alone completes it.
+        assert await _status_once_changed(world, first.id) == "completed"
+        message = await client.told("appointment_completed", first)
+        assert message.data["appointment_id"] == str(first.id)
+        seen = await client.turno(first.id)
+        assert [line.what for line in seen.history] == ["booked", "completed"]
+        assert (await client.turno(second.id)).status == "confirmed"
+
+
+async def _status_once_changed(world: World, turno_id: UUID) -> str:
+    async with asyncio.timeout(20):
+        while True:
+            rows = await world.system.rows(
+                "turnos", "SELECT status FROM appointments WHERE id = $1", turno_id
+            )
+            if rows[0]["status"] != "confirmed":
+                return str(rows[0]["status"])
+            await asyncio.sleep(0.05)
+
+
+async def test_a_calendar_is_read_without_signing_in_and_follows_what_happens(world: World) -> None:
+    shop = await world.a_business()
+    client = await world.a_client()
+    turno = await world.a_booked_turno(shop, client)
+    link = (await client.ask("POST", "/v1/turnos/calendar-links", {})).promised(201).answer
+    path = link["url"][link["url"].index("/v1/") :]
+
+    calendar = await _read(world, path)
+    assert f"UID:{turno.id}@turnosya" in calendar
+    assert "SEQUENCE:0" in calendar
+    (await client.cancel(turno)).promised(200)
+    assert {"SEQUENCE:1", "STATUS:CANCELLED"} <= set((await _read(world, path)).splitlines())
+
+    (await client.ask("DELETE", f"/v1/turnos/calendar-links/{link['id']}")).promised(204)
+    (await world.api.ask("GET", path)).promised(404, "not_found")
+
+
+async def _read(world: World, path: str) -> str:
+    async with httpx.AsyncClient(base_url=world.system.url) as http:
+        answer = await http.get(path)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+    return answer.text
