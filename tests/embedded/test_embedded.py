@@ -5,13 +5,18 @@
 
 import asyncio
 import base64
+import errno
 import os
+import pwd
+import re
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import psutil
@@ -23,7 +28,8 @@ from redis.exceptions import ConnectionError as RedisUnreachable
 from tests.stage import until
 from turnosya.embedded import Embedded, EmbeddedError, children, embedded_servers
 from turnosya.embedded.children import working_in
-from turnosya.embedded.folder import KEY_NAMES
+from turnosya.embedded.disk import DiskWatch
+from turnosya.embedded.folder import KEY_NAMES, DataFolder
 from turnosya.embedded.redis import wheel_server
 
 # Runs the servers until its input ends, like a `make run` that can be killed.
@@ -152,9 +158,8 @@ async def test_a_killed_postgres_comes_back_on_its_port_with_its_data(
     await ask_postgres(servers, "create table kept as select 7 as seven")
     # A session in the middle of a long statement outlives its postmaster unless it is ended.
     busy = asyncio.create_task(ask_postgres(servers, "select pg_sleep(30)"))
-    await eventually(
-        lambda: ask_postgres(servers, "select 1 from pg_stat_activity where query like '%sleep(3%'")
-    )
+    asleep = "select 1 / count(*) from pg_stat_activity where wait_event = 'PgSleep'"
+    await eventually(lambda: ask_postgres(servers, asleep))
     postmaster = int((data_dir / "postgres" / "postmaster.pid").read_text().split()[0])
     os.kill(postmaster, signal.SIGKILL)
     with pytest.raises((OSError, asyncpg.PostgresError)):
@@ -254,3 +259,81 @@ async def test_a_folder_with_spaces_and_quotes_in_its_name_works(tmp_path: Path)
     async with embedded_servers(tmp_path / 'mi "casa" ñ', postgres=True, redis=True) as running:
         assert await ask_postgres(running, "select 1") == 1
         assert await ask_redis(running, lambda store: store.ping()) is True
+
+
+async def test_a_dead_postmaster_whose_number_somebody_has_does_not_refuse_the_next(data_dir: Path) -> None:
+    async with embedded_servers(data_dir, postgres=True, redis=False) as first:
+        await ask_postgres(first, "create table kept as select 7 as seven")
+    zombie = subprocess.Popen(["true"])
+    await asyncio.to_thread(os.waitid, os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+    # Nobody takes its end, as under a first process that reaps nothing; and the number of a stranger.
+    for pid in (zombie.pid, os.getpid()):
+        lock = data_dir / "postgres" / "postmaster.pid"
+        lock.write_text(f"{pid}\n{data_dir / 'postgres'}\n")
+        lock.chmod(0o644)
+        async with embedded_servers(data_dir, postgres=True, redis=False) as later:
+            assert await ask_postgres(later, "select seven from kept") == 7
+    zombie.wait()
+
+
+async def test_a_left_over_that_is_stopped_ends_in_order_and_at_once(data_dir: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ANOTHER_RUN, str(data_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as run:
+        assert run.stdout is not None
+        assert await asyncio.to_thread(run.stdout.readline) == b"running\n"
+        for left in working_in(data_dir / "postgres", frozenset({"postgres"})):
+            left.suspend()
+        run.kill()
+    async with embedded_servers(data_dir, postgres=True, redis=False) as later:
+        assert await ask_postgres(later, "select 1") == 1
+    log = (data_dir / "logs" / "postgres.log").read_text()
+    assert "not properly shut down" not in log
+
+
+async def test_a_server_that_died_of_a_full_disk_says_so(
+    servers: Embedded, data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (data_dir / "logs" / "redis.log").open("a") as log:
+        log.write("# Short write while writing to the AOF file: No space left on device\n")
+    (process,) = working_in(data_dir / "redis", frozenset({"redis-server"}))
+    process.kill()
+    assert await eventually(lambda: ask_redis(servers, lambda store: store.ping())) is True
+    (died,) = [line for line in capsys.readouterr().out.splitlines() if "embedded_server_died" in line]
+    assert "the disk is full: make room" in died
+
+
+def test_a_full_disk_is_said_once_a_minute_until_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watch, mib = DiskWatch(tmp_path), 2**20
+    for now, free in ((0, 500), (2, 3), (4, 2), (61, 2), (62, 1), (64, 700), (66, 700), (68, 0)):
+        usage = SimpleNamespace(free=free * mib)
+        monkeypatch.setattr(shutil, "disk_usage", {tmp_path: usage}.__getitem__)
+        watch.look(now=now)
+    said = [line for line in capsys.readouterr().out.splitlines() if "disk_" in line]
+    assert ["disk_full" in line for line in said] == [True, True, False, True]
+    assert "free_mib=3" in re.sub(r"\x1b\[\d*m", "", said[0])
+    assert str(tmp_path) in said[0]
+
+
+def test_a_folder_of_somebody_else_is_said_to_be_theirs(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_dir.mkdir()
+    owner, me = os.geteuid(), os.geteuid() + 4242
+
+    def refused(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "open", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: me)
+    name = pwd.getpwuid(owner).pw_name
+    with (
+        pytest.raises(EmbeddedError, match=f"belongs to {name}, and TurnosYa runs as the user id {me}"),
+        DataFolder.opened(data_dir),
+    ):
+        pass

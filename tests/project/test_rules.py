@@ -1,10 +1,12 @@
 """Rules of the project that no linter knows."""
 
 import ast
+import fcntl
 import os
 import re
 import subprocess
 import tomllib
+from pathlib import Path
 
 from tests.project.tree import ROOT, files, imports_of, python_files, short, text_of
 
@@ -157,3 +159,22 @@ def test_every_command_of_the_makefile_is_explained_by_make_help() -> None:
     told = subprocess.check_output(["make", "help"], cwd=ROOT, text=True)
     for command in ("run", "test", "check", "bench", "tour", "lock", "clean"):
         assert f"make {command} " in told
+
+
+def test_two_that_make_the_environment_of_one_clone_do_so_one_after_the_other(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    with (tmp_path / "pyproject.toml").open() as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        # A Python that is none, so that it ends where it would begin to install.
+        later = subprocess.Popen(
+            [ROOT / "tools" / "environment", "requirements.lock"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHON": "false"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert later.stdout is not None
+        assert "waiting for it" in later.stdout.readline()
+        assert later.poll() is None
+    assert "needs Python" in later.communicate(timeout=30)[1]

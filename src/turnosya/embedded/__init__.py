@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from turnosya.embedded.children import Child
+from turnosya.embedded.disk import DiskWatch
 from turnosya.embedded.folder import DataFolder, EmbeddedError
 from turnosya.embedded.postgres import Postgres
 from turnosya.embedded.redis import Redis
@@ -50,6 +51,7 @@ async def embedded_servers(
         database = Postgres(folder, secrets.postgres_password) if postgres else None
         store = Redis(folder, secrets.redis_password, redis_server) if redis else None
         children = [Child(server, died) for server in (database, store) if server is not None]
+        watching = asyncio.create_task(DiskWatch(folder.path).run(), name="embedded-disk")
         try:
             await _start_together(children)
             yield Embedded(
@@ -59,6 +61,7 @@ async def embedded_servers(
                 died=died,
             )
         finally:
+            watching.cancel()
             # Shielded: an impatient second Ctrl-C cancels us, the children still end in order.
             await asyncio.shield(asyncio.gather(*(child.stop() for child in children)))
 

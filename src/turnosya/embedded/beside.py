@@ -6,7 +6,7 @@ import asyncio
 import fcntl
 from typing import TYPE_CHECKING
 
-from turnosya.embedded.folder import DataFolder, EmbeddedError
+from turnosya.embedded.folder import DataFolder, EmbeddedError, why_not_writable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,8 @@ def _is_locked(path: Path) -> bool:
         return False
     except BlockingIOError:
         return True
+    except PermissionError as error:
+        raise EmbeddedError(why_not_writable(path, error)) from error
     return False
 
 

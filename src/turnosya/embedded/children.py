@@ -48,6 +48,10 @@ class Server(Protocol):
         """Processes of an earlier life of this server that still run on its data."""
         ...
 
+    def clear_the_way(self) -> None:
+        """Before each start, when nothing remains: what a dead life left that would refuse a new one."""
+        ...
+
     def command(self) -> Sequence[str]:
         """The program and its arguments; the same port every time."""
         ...
@@ -66,10 +70,12 @@ class Child:
         self._process: Process | None = None
         self._watch: asyncio.Task[None] | None = None
         self._restarts: deque[float] = deque(maxlen=RESTARTS_ALLOWED)
+        self._log_began = 0
 
     async def start(self) -> None:
         """Prepare, start, and return once the server answers."""
         await end_processes(self._server.remains, self._server.stop_signal)
+        self._server.clear_the_way()
         await self._server.prepare()
         await self._spawn()
         self._watch = asyncio.create_task(self._keep_alive(), name=f"embedded-{self._server.name}")
@@ -93,7 +99,13 @@ class Child:
         while not self._died.done():
             if self._process is not None:
                 exit_code = await self._process.wait()
-                log.error("embedded_server_died", server=self._server.name, exit_code=exit_code)
+                log.error(
+                    "embedded_server_died",
+                    server=self._server.name,
+                    exit_code=exit_code,
+                    why=_known_reason(_written(self._server.log_path, self._log_began))
+                    or f"see {self._server.log_path}",
+                )
             await self._start_again()
 
     async def _start_again(self) -> None:
@@ -111,6 +123,7 @@ class Child:
         self._restarts.append(now)
         try:
             await end_processes(self._server.remains, signal.SIGKILL)
+            self._server.clear_the_way()
             await self._spawn()
         except EmbeddedError as error:
             log.error("embedded_server_not_restarted", server=self._server.name, reason=str(error))  # noqa: TRY400 the sentence says it all
@@ -119,7 +132,7 @@ class Child:
             log.warning("embedded_server_restarted", server=self._server.name, took_ms=took_ms)
 
     async def _spawn(self) -> None:
-        before = log_size(self._server.log_path)
+        before = self._log_began = log_size(self._server.log_path)
         self._process = await spawn(self._server.command(), self._server.log_path, self._server.stop_signal)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
@@ -220,6 +233,8 @@ async def end_processes(find: Callable[[], list[psutil.Process]], how: signal.Si
             log.warning("embedded_left_over_ended", pid=process.pid, signal=one_signal.name)
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(one_signal)
+                # One that was stopped hears it only when it goes on.
+                process.resume()
         # Asked again rather than waited for: a dead orphan may stay a zombie until somebody reaps it.
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_TIMEOUT_S):
@@ -237,6 +252,17 @@ def working_in(folder: Path, program_names: frozenset[str]) -> list[psutil.Proce
     return found
 
 
+def is_dead(pid: int, program_name: str) -> bool:
+    """Whether no live process of that program has the number ``pid``: a zombie, a stranger, or nobody."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE or process.name() != program_name
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+
+
 def log_size(log_path: Path) -> int:
     """Bytes in the log so far: what comes after tells about this start."""
     return log_path.stat().st_size if log_path.exists() else 0
@@ -244,9 +270,23 @@ def log_size(log_path: Path) -> int:
 
 def why_it_failed(name: str, log_path: Path, since: int) -> str:
     """One sentence from what a program has written to its log after the first ``since`` bytes."""
+    text = _written(log_path, since)
+    known = _known_reason(text)
+    if known is not None:
+        return f"{name} did not start, {known} ({log_path})."
+    telling = [line for line in text.splitlines() if "FATAL" in line or "error" in line.lower()]
+    reason = (telling or text.splitlines() or ["it wrote nothing"])[-1].strip()
+    return f"{name} did not start ({reason}): see {log_path}."
+
+
+def _written(log_path: Path, since: int) -> str:
+    """The end of what was written to the log after the first ``since`` bytes."""
     with log_path.open("rb") as file:
-        file.seek(since)
-        text = file.read(65536).decode(errors="replace")
+        file.seek(max(since, log_size(log_path) - 65536))
+        return file.read().decode(errors="replace")
+
+
+def _known_reason(text: str) -> str | None:
     full = "the disk is full: make room, or set TURNOSYA_DATA_DIR to another disk"
     locked = "the data folder cannot be written: set TURNOSYA_DATA_DIR to a folder of yours"
     known = {
@@ -256,9 +296,4 @@ def why_it_failed(name: str, log_path: Path, since: int) -> str:
         "Read-only file system": locked,
         "Permission denied": locked,
     }
-    for sign, meaning in known.items():
-        if sign in text:
-            return f"{name} did not start, {meaning} ({log_path})."
-    telling = [line for line in text.splitlines() if "FATAL" in line or "error" in line.lower()]
-    reason = (telling or text.splitlines() or ["it wrote nothing"])[-1].strip()
-    return f"{name} did not start ({reason}): see {log_path}."
+    return next((meaning for sign, meaning in known.items() if sign in text), None)

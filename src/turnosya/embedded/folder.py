@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import shutil
 from contextlib import contextmanager
@@ -58,7 +59,7 @@ class DataFolder:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise EmbeddedError(_why_not_writable(path, error)) from error
+            raise EmbeddedError(why_not_writable(path, error)) from error
         try:
             _take(lock, path)
             _refuse_full_disk(path)
@@ -110,7 +111,7 @@ class DataFolder:
                 os.fsync(file.fileno())
             fresh.replace(target)
         except OSError as error:
-            raise EmbeddedError(_why_not_writable(target, error)) from error
+            raise EmbeddedError(why_not_writable(target, error)) from error
 
     def log_file(self, server: str) -> Path:
         """Where ``server`` writes its log; an overgrown one makes room first."""
@@ -121,7 +122,7 @@ class DataFolder:
             if log.exists() and log.stat().st_size > LOG_BYTES_KEPT:
                 log.replace(log.with_suffix(".log.old"))
         except OSError as error:
-            raise EmbeddedError(_why_not_writable(logs, error)) from error
+            raise EmbeddedError(why_not_writable(logs, error)) from error
         return log
 
     def _read_json(self, name: str) -> dict[str, str]:
@@ -154,7 +155,7 @@ def _take(lock: int, path: Path) -> None:
         os.ftruncate(lock, 0)
         os.pwrite(lock, str(os.getpid()).encode(), 0)
     except OSError as error:
-        raise EmbeddedError(_why_not_writable(path, error)) from error
+        raise EmbeddedError(why_not_writable(path, error)) from error
 
 
 def _refuse_full_disk(path: Path) -> None:
@@ -168,7 +169,22 @@ def _refuse_full_disk(path: Path) -> None:
         raise EmbeddedError(message)
 
 
-def _why_not_writable(path: Path, error: OSError) -> str:
+def why_not_writable(path: Path, error: OSError) -> str:
+    """One sentence on an error that the file system gave at ``path``."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"The disk of {path} is full: make room, or set TURNOSYA_DATA_DIR to another disk."
+    nearest = next(place for place in (path, *path.parents) if place.exists())
+    owner = nearest.stat().st_uid
+    if error.errno in {errno.EACCES, errno.EPERM} and owner != os.geteuid():
+        return (
+            f"{nearest} belongs to {_name_of(owner)}, and TurnosYa runs as {_name_of(os.geteuid())}: "
+            f"start it as {_name_of(owner)}, or set TURNOSYA_DATA_DIR to a folder of yours."
+        )
     return f"{path} cannot be written ({error.strerror}): set TURNOSYA_DATA_DIR to a folder of yours."
+
+
+def _name_of(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return f"the user id {user_id}"

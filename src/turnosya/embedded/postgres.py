@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from turnosya.embedded.children import NOBODY, log_size, run_to_end, why_it_failed, working_in
+from turnosya.embedded.children import NOBODY, is_dead, log_size, run_to_end, why_it_failed, working_in
 from turnosya.embedded.folder import EmbeddedError
 from turnosya.embedded.ports import free_port
 
@@ -75,6 +75,20 @@ class Postgres:
     def remains(self) -> list[psutil.Process]:
         """A postmaster of a killed run, or the sessions that a killed postmaster left behind."""
         return working_in(self.path, frozenset({"postgres"}))
+
+    def clear_the_way(self) -> None:
+        """Takes away the lock of a postmaster that is dead although somebody has its number.
+
+        PostgreSQL asks only whether there is such a process: a zombie that nobody reaps is one, and so is
+        a stranger who was given the number since.
+        """
+        lock = self.path / "postmaster.pid"
+        try:
+            pid = int(lock.read_text().partition("\n")[0])
+        except (OSError, ValueError):
+            return
+        if is_dead(pid, "postgres"):
+            lock.unlink(missing_ok=True)
 
     def command(self) -> list[str]:
         """The postmaster with all its settings as arguments: ``postgresql.conf`` stays untouched."""

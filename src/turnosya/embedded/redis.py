@@ -89,6 +89,9 @@ class Redis:
         """A server of a killed run."""
         return working_in(self.path, frozenset({"redis-server", "valkey-server"}))
 
+    def clear_the_way(self) -> None:
+        """Nothing to do: it leaves no lock behind."""
+
     def command(self) -> list[str]:
         """The server with its configuration file."""
         return [str(self._binary.path), str(self.path / "redis.conf")]
