@@ -45,7 +45,7 @@ def headers_at(heard: Heard) -> dict[str, str]:
         ("/v1/dev/clock", "jobs"),
         ("/healthz", "gateway"),
         ("/docs", "gateway"),
-        ("/", None),
+        ("/", "gateway"),
         ("/v1", None),
         ("/v1/", None),
         ("/v1/userss", None),

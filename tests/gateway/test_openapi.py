@@ -84,7 +84,19 @@ async def test_refusals_are_problems_and_locked_calls_say_so() -> None:
     assert found["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert all_operations["get", "/v1/users/me"]["security"] == [{"bearer": []}]
     assert all_operations["put", "/v1/auth/blocked-users/{user_id}"]["security"] == [{"bearer": []}]
-    assert "security" not in all_operations["get", "/v1/businesses"]
+    assert all_operations["get", "/v1/businesses"]["security"] == [{}, {"bearer": []}]
+    assert all_operations["post", "/v1/auth/refresh"]["security"] == []
+    assert "security" not in found
+
+
+async def test_every_call_has_a_summary_to_read() -> None:
+    for call, operation in operations(await document(development=True)).items():
+        summary = operation["summary"]
+        assert " " in summary, call
+        assert not summary.endswith("."), call
+        assert "`" not in summary, call
+        assert not operation.get("description", "").startswith(summary), call
+        assert "security" in operation, call
 
 
 async def test_each_call_names_every_status_that_its_shape_can_meet() -> None:
@@ -122,3 +134,11 @@ async def test_every_body_refuses_fields_that_it_does_not_know() -> None:
         for name in sorted(objects)
         if found["components"]["schemas"][name].get("additionalProperties") is not False
     ] == []
+
+
+async def test_a_browser_at_the_root_is_shown_the_documentation_and_a_program_that_nothing_is_there() -> None:
+    async with a_gateway() as world:
+        shown = await world.ask("GET /", "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
+        assert (shown.status, shown.headers["location"], shown.headers["vary"]) == (307, "/docs", "accept")
+        refused = await world.ask("GET /", "Accept: */*")
+        assert (refused.status, refused.problem()["code"]) == (404, "not_found")

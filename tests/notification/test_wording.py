@@ -1,4 +1,6 @@
 import itertools
+import re
+from importlib.resources import files
 
 import pytest
 
@@ -93,3 +95,11 @@ def test_a_missing_template_is_named() -> None:
 )
 def test_somebody_is_written_to_in_the_nearest_language_we_have(locale: str, spoken: str) -> None:
     assert language(locale) == spoken
+
+
+def test_the_page_of_messages_says_its_dates_in_its_own_language() -> None:
+    page = files("turnosya.services.notification").joinpath("page.html").read_text()
+    assert '<html lang="es">' in page
+    told = re.findall(r"\.toLocale\w+\((.{4})", page)
+    assert told
+    assert set(told) == {'"es"'}

@@ -1,12 +1,14 @@
 """The web application of a service: FastAPI with problems, request ids, deadlines and callers."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from inspect import cleandoc
 from time import perf_counter
 from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Body, Depends, FastAPI, Header, Request, Response, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
@@ -79,7 +81,19 @@ def _no_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class JsonRoute(APIRoute):
-    """A route that reads JSON strictly: its type, its encoding, its numbers and its size."""
+    """A route that reads JSON strictly (its type, encoding, numbers and size) and is documented by its code.
+
+    The first line of its function's docstring is the summary, the rest the description; whether it needs a
+    token, takes one or has no use for one is seen from its parameters.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - FastAPI's
+        super().__init__(path, endpoint, **more)
+        first, _, rest = cleandoc(endpoint.__doc__ or "").partition("\n")
+        if more.get("summary") is None and first:
+            # A form feed ends what FastAPI shows; without any text it would take the whole docstring again.
+            self.summary, self.description = first.rstrip(".").replace("`", ""), rest.strip() or "\f"
+        self.openapi_extra = {**(self.openapi_extra or {}), **_security_of(self.dependant)}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, behind those checks."""
@@ -93,6 +107,20 @@ class JsonRoute(APIRoute):
             return await handle(request)
 
         return checked
+
+
+def _security_of(dependant: Dependant) -> dict[str, Any]:
+    """What FastAPI does not know of a route: that it takes a token and goes without, or ignores it."""
+    asked = set(_calls_in(dependant))
+    if _signed_in in asked:
+        return {}
+    return {"security": [{}, {"bearer": []}] if _maybe_signed_in in asked else []}
+
+
+def _calls_in(dependant: Dependant) -> Iterator[object]:
+    for one in dependant.dependencies:
+        yield one.call
+        yield from _calls_in(one)
 
 
 async def _check_body(request: Request) -> None:

@@ -9,6 +9,7 @@ from turnosya.runtime.messages import NotFound
 from turnosya.runtime.problems import MethodNotAllowed
 from turnosya.services.gateway.exchange import Exchange
 from turnosya.services.gateway.openapi import MergedDocument
+from turnosya.services.gateway.rules import value_of
 
 # The package carries Swagger UI itself, so that the page needs nothing from outside.
 _SWAGGER = files("fastapi_swagger") / "resources"
@@ -52,7 +53,7 @@ _JSON = (b"content-type", b"application/json")
 
 
 class OwnPages:
-    """Answers ``/healthz``, ``/readyz``, ``/openapi.json`` and ``/docs``."""
+    """Answers ``/healthz``, ``/readyz``, ``/openapi.json``, ``/docs``; from ``/`` a browser is sent there."""
 
     def __init__(self, document: MergedDocument, *, is_ready: Callable[[], Awaitable[bool]]) -> None:
         self._document = document
@@ -73,6 +74,10 @@ class OwnPages:
                 await exchange.answer(503, [_JSON, (b"retry-after", b"2")], b'{"status":"not ready"}')
             case b"/openapi.json":
                 await exchange.answer(200, [_JSON], await self._document.get())
+            case b"/" if b"text/html" in (value_of(exchange.headers, b"accept") or b""):
+                await exchange.answer(307, [(b"location", b"/docs"), (b"vary", b"accept")], b"")
+            case b"/":
+                raise NotFound
             case b"/docs":
                 await exchange.answer(200, [(b"content-type", b"text/html; charset=utf-8"), _POLICY], _PAGE)
             case _:

@@ -21,7 +21,7 @@ _DEVELOPMENT = {
     b"/v1/dev/clock": "jobs",
 }
 HEALTH = frozenset({b"/healthz", b"/readyz"})
-_OWN = HEALTH | {b"/openapi.json", b"/docs"}
+_OWN = HEALTH | {b"/", b"/openapi.json", b"/docs"}
 OWN = "gateway"
 
 UPLOADS = b"/v1/files"
