@@ -7,6 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from turnosya.runtime.links import LinkNotValid, Links, LinkSettings
 from turnosya.runtime.settings import ProcessSettings, SettingsWrong, load
@@ -58,10 +59,12 @@ def test_any_other_string_is_none(text: str) -> None:
         links().subject_of(DO, text, now=NOW)
 
 
-def test_without_a_public_address_it_leads_to_this_machine_or_nothing_starts() -> None:
+def test_without_a_public_address_it_leads_to_this_machine() -> None:
     here = links("", TURNOSYA_PORT="8123")
     assert here.address(DO, "abc", expires_at=LATER).startswith("http://127.0.0.1:8123/v1/do?")
-    with pytest.raises(SettingsWrong, match="TURNOSYA_PUBLIC_URL"):
-        links("", TURNOSYA_BROKER_URL="amqp://127.0.0.1")
+    with capture_logs() as logs:
+        apart = links("", TURNOSYA_BROKER_URL="amqp://127.0.0.1", TURNOSYA_PORT="8123")
+    assert apart.address(DO, "abc", expires_at=LATER).startswith("http://127.0.0.1:8000/v1/do?")
+    assert [line["event"] for line in logs] == ["public_url_not_set"]
     with pytest.raises(SettingsWrong, match="TURNOSYA_PUBLIC_URL"):
         links("https://turnos.example/path")

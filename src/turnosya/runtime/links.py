@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import quote
 
+import structlog
 from pydantic import AfterValidator, Field, SecretStr
 
 from turnosya.runtime.messages import Kind, Say, ServiceError
-from turnosya.runtime.settings import ProcessSettings, Settings, SettingsWrong
+from turnosya.runtime.settings import ProcessSettings, Settings
+
+log = structlog.get_logger()
 
 KEY_BYTES = 32
 LinkTo = tuple[str, str]
@@ -46,8 +49,18 @@ class LinkSettings(Settings):
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/?#]+)?$",
-        description="Where people reach the gateway, for links in messages. Demanded with a broker.",
+        description="Where people reach the gateway, for links in messages; by default this machine.",
     )
+
+
+def _local_gateway(process: ProcessSettings) -> str:
+    port = process.port
+    if process.broker_url is not None:
+        # Which of several processes the gateway is, and by what name people reach it, only they can say who
+        # set it up; a machine of one's own has it on its usual port.
+        port = ProcessSettings.model_fields["port"].default
+        log.warning("public_url_not_set", links_lead_to=f"http://{process.host}:{port}")
+    return f"http://{process.host}:{port}"
 
 
 class LinkNotValid(ServiceError):
@@ -66,10 +79,7 @@ class Links:
 
     def __init__(self, settings: LinkSettings, process: ProcessSettings) -> None:
         self._key = base64.urlsafe_b64decode(settings.link_key.get_secret_value())
-        if not settings.public_url and process.broker_url is not None:
-            # Which of several processes the gateway is, and by what name it is reached, nobody else can know.
-            raise SettingsWrong("TURNOSYA_PUBLIC_URL is not set: links in messages begin with it.")
-        self._public_url = settings.public_url or f"http://{process.host}:{process.port}"
+        self._public_url = settings.public_url or _local_gateway(process)
 
     def address(self, to: LinkTo, subject: str, *, expires_at: datetime) -> str:
         """The whole link; ``subject`` is made of letters, digits, ``_`` and ``-``."""
