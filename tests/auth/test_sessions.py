@@ -1,11 +1,12 @@
 """Sessions: what a person sees of theirs, how they end, and how many there may be."""
 
+from typing import Literal
 from uuid import UUID
 
 import pytest
 
-from tests.auth.world import DAY, MINUTE, World
-from turnosya.contracts.auth import AccessChanged, EndSessions, SessionsEnded, SetRoles, SignedIn
+from tests.auth.world import DAY, MINUTE, SECOND, World
+from turnosya.contracts.auth import AccessChanged, EndSessions, OtpInvalid, SessionsEnded, SetRoles, SignedIn
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
 from turnosya.services.auth import access, sessions
@@ -107,6 +108,39 @@ async def test_a_changed_password_leaves_the_one_session_and_its_token(world: Wo
     await world.refresh(later)
     [ended] = await world.told(SessionsEnded)
     assert (ended.reason, ended.session_ids) == ("password_changed", [there.session_id])
+
+
+@pytest.mark.parametrize("reason", ["password_changed", "phone_changed", "erased"])
+async def test_a_log_in_that_was_begun_before_ends_with_the_sessions(
+    world: World, reason: Literal["password_changed", "phone_changed", "erased"]
+) -> None:
+    person = world.people.person()
+    own = await world.signed_in()
+    begun = await world.log_in()
+    code = await world.code_of(begun)
+    world.now.pass_(SECOND)
+    keep = own.session_id if reason == "password_changed" else None
+    request = EndSessions(user_id=person.id, keep_session_id=keep, reason=reason, key="k")
+    await access.end_sessions(world.auth, request)
+    again = await world.log_in()
+    assert again.challenge_id != begun.challenge_id
+    for challenge in (begun, again):
+        with pytest.raises(OtpInvalid):
+            await sessions.sign_in(world.auth, challenge.challenge_id, code=code, device_name=None)
+    code = await world.code_of(again)
+    tokens = await sessions.sign_in(world.auth, again.challenge_id, code=code, device_name=None)
+    assert tokens.user_id == person.id
+
+
+async def test_a_code_that_was_sent_before_opens_nothing_even_without_another_log_in(world: World) -> None:
+    person = world.people.person()
+    begun = await world.log_in()
+    code = await world.code_of(begun)
+    world.now.pass_(1)
+    request = EndSessions(user_id=person.id, reason="password_changed", key="k")
+    await access.end_sessions(world.auth, request)
+    with pytest.raises(OtpInvalid):
+        await sessions.sign_in(world.auth, begun.challenge_id, code=code, device_name=None)
 
 
 async def test_roles_change_in_the_next_token_and_end_the_present_ones(world: World) -> None:

@@ -59,6 +59,13 @@ local function version_of(user)
   return tonumber(redis.call('HGET', user_key(user), 'uv') or redis.call('GET', LOADED))
 end
 
+-- Whether a log-in was begun before everything of this user ended: its code opens nothing any more.
+local CODE_LIFE = 5 * MINUTE
+local function is_outlived(challenge)
+  local ended_at = redis.call('HGET', user_key(challenge.user), 'codes_from')
+  return ended_at and tonumber(challenge.expires_at) - CODE_LIFE < tonumber(ended_at)
+end
+
 local function raise_version(user)
   local version = version_of(user) + 1
   redis.call('HSET', user_key(user), 'uv', whole(version))
@@ -110,10 +117,12 @@ end
 
 local function blocked(user) return redis.call('HEXISTS', BLOCKED, user) == 1 end
 
--- Ends sessions and tells gateways and the person. Without `keep`, tokens of sessions that nobody
+-- Ends sessions and tells gateways and the person. Log-ins that a password has begun before end with them:
+-- whoever knew it may hold their code. Without `keep`, tokens of sessions that nobody
 -- lists any more end too: the version rises.
 local function end_access(user, why, options)
   local ended = end_sessions(user, why, options.keep)
+  redis.call('HSET', user_key(user), 'codes_from', whole(now))
   local change = { ended_session_ids = listed(ended), blocked = options.blocked }
   if not options.keep then change.version = raise_version(user) end
   tell_gateways(user, change)

@@ -8,9 +8,10 @@ local CODES_WATCHED, ENTERED_PART = 50, 0.2
 local live = live_key(given.purpose, given.subject)
 local present_id = redis.call('GET', live)
 local present = present_id and hash(challenge_key(present_id)) or {}
--- Wrong tries kill a challenge; so does a number that has come to somebody else.
+-- Wrong tries kill a challenge; so does a number that has come to somebody else, and the end of all sessions.
 local alive = present.status == 'live' and now < tonumber(present.expires_at)
   and tonumber(present.tries) < TRIES and present.user == given.user
+  and (given.user == '' or not is_outlived(present))
 
 local wait = 0
 local function at_least(ms) if ms > wait then wait = ms end end

@@ -13,6 +13,10 @@ if blocked(user) then
   note_security('refused', user, { reason = 'access_blocked' })
   return answer('blocked')
 end
+if is_outlived(challenge) then
+  note_security('refused', user, { reason = 'otp_invalid' })
+  return answer('invalid')
+end
 
 -- A change of roles that arrived after the password was checked is the newer one.
 redis.call('HSETNX', user_key(user), 'roles', challenge.roles)
