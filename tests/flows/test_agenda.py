@@ -1,12 +1,14 @@
 """What becomes of a turno while nobody does anything, in every form."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from operator import ne
 from uuid import UUID
 
 import httpx
 
 from tests.flows.world import World, booking
+from tests.stage import until
 from turnosya.tour.answers import Turno
 
 
@@ -31,14 +33,11 @@ async def test_a_series_is_booked_at_once_and_what_is_over_completes_itself(worl
 
 
 async def _status_once_changed(world: World, turno_id: UUID) -> str:
-    async with asyncio.timeout(20):
-        while True:
-            rows = await world.system.rows(
-                "turnos", "SELECT status FROM appointments WHERE id = $1", turno_id
-            )
-            if rows[0]["status"] != "confirmed":
-                return str(rows[0]["status"])
-            await asyncio.sleep(0.05)
+    async def status() -> str:
+        [row] = await world.system.rows("turnos", "SELECT status FROM appointments WHERE id = $1", turno_id)
+        return str(row["status"])
+
+    return await until(status, partial(ne, "confirmed"))
 
 
 async def test_a_calendar_is_read_without_signing_in_and_follows_what_happens(world: World) -> None:
