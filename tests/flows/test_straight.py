@@ -85,6 +85,30 @@ async def test_a_log_out_reaches_a_second_gateway(world: World) -> None:
         assert (heard.status_code, heard.json()["code"]) == (401, "token_revoked")
 
 
+async def test_without_auth_whoever_has_a_token_waits_and_nobody_is_logged_out(world: World) -> None:
+    person = await world.somebody()
+    headers = {"Authorization": f"Bearer {person.token}"}
+    async with httpx.AsyncClient(base_url=world.system.url, timeout=20) as http:
+
+        async def until(status: int) -> httpx.Response:
+            async with asyncio.timeout(40):
+                while (heard := await http.get("/v1/users/me", headers=headers)).status_code != status:
+                    # A client logs out on 401: it may be late, or served by what was heard last.
+                    assert heard.status_code in {200, 503}
+            return heard
+
+        await until(200)
+        await world.system.kill("auth")
+        try:
+            refused = await until(503)
+            assert refused.json()["code"] == "service_unavailable"
+            assert int(refused.headers["retry-after"]) > 0
+            assert (await http.get("/v1/businesses")).status_code == 200
+        finally:
+            await world.system.start_again("auth")
+        await until(200)
+
+
 def _straight(world: World, service: str) -> str:
     return next(one.url for one in world.system.processes if service in one.names)
 

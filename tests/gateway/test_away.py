@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from redis.asyncio import Redis
 
@@ -85,6 +86,7 @@ async def _lines(servers: Servers, redis: Redis) -> AsyncGenerator[Lines]:
         yield Lines(broker, town, gateway, http)
 
 
+@pytest.mark.timeout(180)  # RabbitMQ starts twice, on a machine that does more
 async def test_without_the_broker_auth_is_asked_then_nobody_comes_in_and_all_heals_by_itself(
     servers: Servers, redis: Redis
 ) -> None:

@@ -143,6 +143,7 @@ def test_the_limits_are_those_that_are_promised() -> None:
     settings = load(GatewaySettings, {})
     assert (settings.gateway_header_s, settings.gateway_body_s, settings.gateway_upload_s) == (10, 30, 120)
     assert (settings.gateway_idle_s, settings.gateway_connections_per_address) == (65, 100)
+    assert settings.gateway_deaf_after_s == 5
 
 
 async def test_a_refusal_speaks_the_callers_language_and_keeps_the_request_id() -> None:
