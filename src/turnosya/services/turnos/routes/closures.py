@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.idempotency import Kept
+from turnosya.runtime.messages import Forbidden
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import closures
 from turnosya.services.turnos.closure_resources import ClosureResource
 from turnosya.services.turnos.closures import Order
@@ -38,7 +40,15 @@ class ClosureBody(Closed):
         return self
 
 
-@routes.post("", status_code=201, response_model=ClosureResource)
+@routes.post(
+    "",
+    status_code=201,
+    response_model=ClosureResource,
+    responses={
+        200: {"description": "The same one is open already", "model": ClosureResource},
+        **refuses(Forbidden),
+    },
+)
 async def close(
     here: Here, business_id: UUID, body: ClosureBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -57,13 +67,13 @@ async def close(
     return kept_response(await closures.close(here, order, once))
 
 
-@routes.get("/{closure_id}", response_model=ClosureResource)
+@routes.get("/{closure_id}", response_model=ClosureResource, responses=refuses(Forbidden))
 async def read_closure(here: Here, business_id: UUID, closure_id: UUID, caller: SignedIn) -> Response:
     """A closure and what has become of each appointment; the owner's."""
     return kept_response(Kept(200, await closures.show(here, caller.user_id, business_id, closure_id)))
 
 
-@routes.delete("/{closure_id}", status_code=204)
+@routes.delete("/{closure_id}", status_code=204, responses=refuses(Forbidden))
 async def reopen(here: Here, business_id: UUID, closure_id: UUID, caller: SignedIn) -> None:
     """Opens again: who has moved stays moved, who still waits has their own back. The owner's."""
     await closures.reopen(here, caller.user_id, business_id, closure_id)

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from turnosya.runtime.fields import CalendarDate, Closed, Instant
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.messages import NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import copies, proposals, waitlist
 from turnosya.services.turnos.closure_resources import (
     ProposalResource,
@@ -22,6 +23,13 @@ from turnosya.services.turnos.closure_resources import (
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.moving import Move
 from turnosya.services.turnos.proposals import Answer
+from turnosya.services.turnos.refusals import (
+    AppointmentNotActive,
+    CancellationWindowClosed,
+    ProposalExpired,
+    SlotTaken,
+    SlotUnavailable,
+)
 from turnosya.services.turnos.resources import AppointmentResource
 from turnosya.services.turnos.routes.here import Here
 from turnosya.services.turnos.store import waitlist as waitlist_store
@@ -65,19 +73,33 @@ async def list_proposals(here: Here, page: Paged, caller: SignedIn) -> Listed[di
     return Listed(items=items, next_cursor=listed.next_cursor)
 
 
-@routes.post("/proposals/{proposal_id}/accept", response_model=AppointmentResource)
+@routes.post(
+    "/proposals/{proposal_id}/accept",
+    response_model=AppointmentResource,
+    responses=refuses(ProposalExpired, SlotTaken),
+)
 async def accept(here: Here, proposal_id: UUID, caller: SignedIn, *, once: OnceOnly) -> Response:
     """Takes the offered time; answers the appointment, again too."""
     return kept_response(await proposals.accept(here, Answer(proposal_id, caller.user_id), once))
 
 
-@routes.post("/proposals/{proposal_id}/decline", response_model=ProposalResource)
+@routes.post(
+    "/proposals/{proposal_id}/decline",
+    response_model=ProposalResource,
+    responses=refuses(ProposalExpired),
+)
 async def decline(here: Here, proposal_id: UUID, caller: SignedIn, *, once: OnceOnly) -> Response:
     """Lets the offered time go; another can be chosen."""
     return kept_response(await proposals.decline(here, Answer(proposal_id, caller.user_id), once))
 
 
-@routes.post("/proposals/{proposal_id}/choose", response_model=AppointmentResource)
+@routes.post(
+    "/proposals/{proposal_id}/choose",
+    response_model=AppointmentResource,
+    responses=refuses(
+        ProposalExpired, AppointmentNotActive, CancellationWindowClosed, SlotTaken, SlotUnavailable
+    ),
+)
 async def choose(
     here: Here, proposal_id: UUID, body: ChooseBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -86,7 +108,7 @@ async def choose(
     return kept_response(await proposals.choose(here, Answer(proposal_id, caller.user_id), wanted, once))
 
 
-@routes.post("/waitlist", status_code=201, response_model=WaitingResource)
+@routes.post("/waitlist", status_code=201, response_model=WaitingResource, responses=refuses(NotFound))
 async def join(here: Here, body: WaitingBody, caller: SignedIn, *, once: OnceOnly) -> Response:
     """A place at the end of the line."""
     wish = Wish(
