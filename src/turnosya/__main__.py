@@ -54,13 +54,19 @@ def migrate(names: tuple[str, ...]) -> None:
 @main.command()
 @click.option("--url", help="A running system; without it the tour starts one of its own.")
 @click.option("--keep", is_flag=True, help="Leave what it made.")
-def tour(url: str | None, *, keep: bool) -> None:
-    """Show a first booking, and fail at what is not as promised."""
+@click.option(
+    "--scene",
+    type=click.Choice(["first-booking", "closed-day"]),
+    default="first-booking",
+    help="What to show.",
+)
+def tour(url: str | None, *, keep: bool, scene: str) -> None:
+    """Show a first booking, or a closed day, and fail at what is not as promised."""
     with _command():
         from turnosya import commands
         from turnosya.tour.command import run_tour
 
-        commands.run(run_tour(url, keep=keep))
+        commands.run(run_tour(url, keep=keep, scene=scene))
 
 
 @main.command("demo-data")

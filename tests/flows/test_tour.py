@@ -19,6 +19,17 @@ async def test_the_tour_ends_well(world: World, capsys: pytest.CaptureFixture[st
     assert "access_token" not in shown
 
 
+async def test_the_scene_of_the_closed_day_ends_well(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await run_tour(world.system.url, keep=False, scene="closed-day") == 0
+
+    shown = capsys.readouterr().out
+    assert "All as promised." in shown
+    for words in ("proposes another time", "Choose another time", "stands"):
+        assert words in shown
+
+
 async def test_what_the_tour_keeps_can_be_used(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run_tour(world.system.url, keep=True) == 0
 

@@ -6,16 +6,20 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 
+from turnosya.tour import closed_day, story
 from turnosya.tour.client import Api, NotAsPromised
 from turnosya.tour.own_system import own_system
 from turnosya.tour.screen import Screen
-from turnosya.tour.story import STEPS, tell
+
+SCENES = {"first-booking": (story.STEPS, story.tell), "closed-day": (closed_day.STEPS, closed_day.tell)}
+"""What can be shown: how many steps it has, and who tells it."""
 
 
-async def run_tour(url: str | None, *, keep: bool) -> int:
-    """Runs the story at ``url``, or at a system of its own; the exit code is 0 if all was as promised."""
+async def run_tour(url: str | None, *, keep: bool, scene: str = "first-booking") -> int:
+    """Runs a scene at ``url``, or at a system of its own; the exit code is 0 if all was as promised."""
     console = Console(highlight=False)
-    screen = Screen(console, steps=STEPS)
+    steps, tell = SCENES[scene]
+    screen = Screen(console, steps=steps)
     try:
         async with AsyncExitStack() as stack:
             folder = None
