@@ -23,6 +23,8 @@ async def _of_the_town(api: Api, phone: str) -> Person:
     return person
 
 
+# A whole system starts, and everything it imports with it: a minute on a machine that does more.
+@pytest.mark.timeout(180)
 async def test_a_town_is_made_beside_a_running_system(monkeypatch: pytest.MonkeyPatch) -> None:
     async with own_system(keep=False) as system, Api(system.url) as api:
         monkeypatch.setenv("TURNOSYA_DATA_DIR", str(system.folder))
