@@ -1,5 +1,6 @@
 """The one document of all services, as they are."""
 
+import asyncio
 import json
 import re
 from typing import Any
@@ -11,6 +12,7 @@ from tests.gateway.world import a_gateway, keys_of
 from turnosya.app import SERVICES
 from turnosya.runtime.http import web_app
 from turnosya.runtime.identity import TokenVerifier
+from turnosya.services.gateway.openapi import MergedDocument
 from turnosya.services.gateway.paths import PathTable
 
 METHODS = {"get", "put", "post", "patch", "delete"}
@@ -142,3 +144,23 @@ async def test_a_browser_at_the_root_is_shown_the_documentation_and_a_program_th
         assert (shown.status, shown.headers["location"], shown.headers["vary"]) == (307, "/docs", "accept")
         refused = await world.ask("GET /", "Accept: */*")
         assert (refused.status, refused.problem()["code"]) == (404, "not_found")
+
+
+async def test_no_two_services_make_their_documents_in_one_turn_of_the_loop() -> None:
+    turns, asked = 0, list[int]()
+
+    async def get(_service: str, _path: str) -> bytes:
+        asked.append(turns)
+        await asyncio.sleep(0)
+        return b"{}"
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await MergedDocument(("a", "b", "c"), get, routed=lambda _service, _path: True).get()
+    counting.cancel()
+    assert len(set(asked)) == len(asked) == 3
