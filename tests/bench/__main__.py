@@ -17,6 +17,7 @@ from rich.table import Table
 
 from tests.bench import door, page, plans, rpc
 from tests.bench.agenda import agenda
+from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
 from tests.bench.hand_over import hand_over
 from tests.bench.whole import whole
@@ -42,6 +43,8 @@ async def figures() -> AsyncGenerator[Figure]:
                 async for figure in hand_over(servers, zygote, folder):
                     yield figure
                 async for figure in agenda(servers, zygote, folder):
+                    yield figure
+                async for figure in attempts(servers, zygote, folder):
                     yield figure
                 async for figure in door.figures(servers, zygote, folder):
                     yield figure
