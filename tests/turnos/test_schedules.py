@@ -1,7 +1,10 @@
 """Hours and overrides: who may change them, and that no change strands a turno unasked (R11)."""
 
+from typing import cast
+
 import pytest
 
+from tests.stage import until
 from tests.turnos.town import NOBODY, Json, Shop, Town, refusal, weekly
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -89,15 +92,26 @@ async def test_stranded_turnos_are_cancelled_if_the_owner_says_so(town: Town) ->
     assert await town.read(kept, client) == kept
 
 
-async def test_proposing_is_refused_only_where_there_is_something_to_propose(town: Town) -> None:
+async def test_who_is_stranded_is_offered_another_time_if_the_owner_says_so(town: Town) -> None:
     shop = await town.a_shop()
     assert (await shop.schedule(WEEK, on_conflict="propose")).status_code == 200
-    await shop.booked(FRIDAY_FIVE)
-    refused = await shop.schedule([], on_conflict="propose")
-    assert (refusal(refused), refused.json()["errors"][0]["field"]) == (
-        "422 validation_failed",
-        "on_conflict",
-    )
+    client = town.somebody()
+    turno = await shop.booked(FRIDAY_FIVE, client)
+    assert (await shop.schedule(weekly("1-6", "09:00-16:00"), on_conflict="propose")).status_code == 200
+    waits = await town.read(turno, client)
+    assert (waits["status"], waits["starts_at"]) == ("proposed", turno["starts_at"])
+
+    async def offers() -> list[Json]:
+        answer = await town.http.get("/v1/turnos/proposals", headers=client.headers)
+        return cast("list[Json]", answer.json()["items"])
+
+    await until(offers, bool)
+    [offer] = await offers()
+    assert offer["starts_at"] == "2027-06-18T15:30:00-03:00"
+    accepted = await town.http.post(f"/v1/turnos/proposals/{offer['id']}/accept", headers=client.headers)
+    assert (accepted.status_code, accepted.json()["starts_at"]) == (200, offer["starts_at"])
+    names = [name for name in await town.told_names(turno) if name != "ScheduleRequested"]
+    assert names == ["AppointmentBooked", "AppointmentProposed", "AppointmentMoved"]
 
 
 async def test_a_closed_day_and_the_end_of_an_opened_one_strand_too(town: Town) -> None:

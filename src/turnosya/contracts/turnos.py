@@ -241,6 +241,15 @@ class AppointmentProposed(Event):
     links: AnswerLinks
 
 
+class OffersWanted(Event):
+    """A change of hours or members has left turnos without a time; turnos itself plans and offers others."""
+
+    aggregate: ClassVar[str] = "closure_id"
+
+    business_id: UUID
+    closure_id: UUID
+
+
 class AppointmentUnplaced(Event):
     """The business closes at that time and there is no other; the client waits for one, or chooses."""
 

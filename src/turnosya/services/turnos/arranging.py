@@ -145,6 +145,8 @@ class _Arranging:
             await self._tx.publish(event)
 
     def _proposed(self, turno: Turno) -> Turno:
+        if turno.status is Status.PROPOSED:
+            return turno
         changed = turno.after(
             What.PROPOSED, at=self._now, actor_id=self._closing.closed_by, reason=self._closing.reason
         )

@@ -21,6 +21,8 @@ class Outcome(StrEnum):
 
 
 UNDECIDED = (Outcome.PROPOSED, Outcome.WAITING)
+TO_BE_PLANNED = "planning"
+"""Why a turno waits that a change has just stranded."""
 
 
 class ProposalStatus(StrEnum):
@@ -48,6 +50,7 @@ class Closing:
     closed_by: UUID
     created_at: datetime
     reopened_at: datetime | None = None
+    """Since when it closes nothing. One that stands for a change of hours or members never did."""
 
     @property
     def span(self) -> Window:

@@ -85,7 +85,7 @@ def closure_resource(
     return ClosureResource.model_validate(
         {
             "id": closure_id,
-            "status": "draft" if closure_id is None else _closure_status(closing, found),
+            "status": "draft" if closure_id is None else _closure_status(found),
             "business_id": closing.business_id,
             "from": closing.starts_at.astimezone(zone),
             "to": closing.ends_at.astimezone(zone),
@@ -102,9 +102,9 @@ def closure_resource(
     ).model_dump(mode="json", by_alias=True)
 
 
-def _closure_status(closing: Closing, found: Sequence[AffectedTurno]) -> str:
+def _closure_status(found: Sequence[AffectedTurno]) -> str:
     """Held until somebody answers, settled when nobody has to any more."""
-    if closing.reopened_at is not None or not any(one.outcome in UNDECIDED for one in found):
+    if not any(one.outcome in UNDECIDED for one in found):
         return "settled"
     return "answering" if any(one.answered for one in found) else "held"
 

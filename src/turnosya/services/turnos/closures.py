@@ -9,13 +9,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from turnosya.contracts.turnos import OffersWanted
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Forbidden, NotFound
 from turnosya.services.turnos import announcing, copies, freeing, lapsing, rules
 from turnosya.services.turnos.arranging import Arrangement, arrange
-from turnosya.services.turnos.closure import UNDECIDED, AffectedTurno, Closing, Outcome, ProposalStatus
+from turnosya.services.turnos.closure import (
+    TO_BE_PLANNED,
+    UNDECIDED,
+    AffectedTurno,
+    Closing,
+    Outcome,
+    ProposalStatus,
+)
 from turnosya.services.turnos.closure_resources import closure_resource
 from turnosya.services.turnos.fresh import Stale, until_fresh
 from turnosya.services.turnos.hours import Closure
@@ -105,6 +113,32 @@ async def _try(turnos: Turnos, order: Order, once: Once) -> Kept:
         answer = closure_resource(closing.id, closing, found, shop.calendar.zone)
         await once.keep(tx, 201, answer)
         return Kept(201, answer)
+
+
+async def offer_others(turnos: Turnos, event: OffersWanted) -> None:
+    """Plans for turnos that a change has stranded, and offers what it finds; a second time there are none."""
+    await until_fresh(lambda: _offer_others(turnos, event))
+
+
+async def _offer_others(turnos: Turnos, event: OffersWanted) -> None:
+    shop = await copies.kept_shop(turnos, event.business_id)
+    closing = await _found(turnos, event.business_id, event.closure_id)
+    now = turnos.clock.now()
+    async with turnos.db.read() as tx:
+        ground = await _ground(tx, shop, closing, now=now)
+    plan = await _planned(turnos, closing, ground)
+    async with turnos.db.transaction() as tx:
+        await seats.lock(tx, _keys(shop, ground.affected))
+        await _check_unchanged(turnos, tx, shop, closing, ground=ground)
+        for one in await arrange(turnos, tx, plan):
+            await store.decide(
+                tx,
+                one.appointment_id,
+                outcome=one.outcome,
+                starts_at=one.starts_at,
+                staff_id=one.staff_id,
+                reason=one.reason,
+            )
 
 
 async def show(turnos: Turnos, owner_id: UUID, business_id: UUID, closure_id: UUID) -> dict[str, Any]:
@@ -205,15 +239,16 @@ async def _ground(tx: Transaction, shop: Shop, closing: Closing, *, now: datetim
     """What the plan depends on, as it is without what is over by ``now``."""
     rows = await turno_store.live_after(tx, shop.business.id, now=now)
     live = [turno for turno in rows if not rules.has_lapsed(turno, now)]
-    offered = {one.for_appointment_id for one in live if one.status is Status.HELD and _meets(one, closing)}
-    affected = [
-        turno
-        for turno in live
-        if turno.starts_at > now and (_is_affected(turno, closing) or _has_lost_offer(turno, offered))
-    ]
+    if closing.reopened_at is not None:
+        sought = await store.affected_by(tx, closing.id)
+        wanted = {one.appointment_id for one in sought if one.reason == TO_BE_PLANNED}
+        affected = [turno for turno in live if turno.id in wanted and turno.status is Status.PROPOSED]
+    else:
+        shop = shop.with_closures([*shop.closures, Closure(closing.span, closing.staff_id)])
+        affected = _affected_by(closing, live, now)
     clients = {turno.client_id for turno in affected} - {None}
     return Ground(
-        shop=shop.with_closures([*shop.closures, Closure(closing.span, closing.staff_id)]),
+        shop=shop,
         affected=sorted(affected, key=lambda turno: (turno.starts_at, turno.id)),
         live=live,
         preferences=await preference_store.find(tx, [one for one in clients if one is not None]),
@@ -221,6 +256,15 @@ async def _ground(tx: Transaction, shop: Shop, closing: Closing, *, now: datetim
         horizon_days=closing.horizon_days,
         now=now,
     )
+
+
+def _affected_by(closing: Closing, live: Sequence[Turno], now: datetime) -> list[Turno]:
+    offered = {one.for_appointment_id for one in live if one.status is Status.HELD and _meets(one, closing)}
+    return [
+        turno
+        for turno in live
+        if turno.starts_at > now and (_is_affected(turno, closing) or _has_lost_offer(turno, offered))
+    ]
 
 
 def _is_affected(turno: Turno, closing: Closing) -> bool:

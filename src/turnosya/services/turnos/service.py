@@ -23,6 +23,7 @@ from turnosya.contracts.turnos import (
     FollowZoneRules,
     GetHeld,
     GetVisits,
+    OffersWanted,
     PersonForgotten,
     ProposalDeclined,
     ProposalExpired,
@@ -30,7 +31,17 @@ from turnosya.contracts.turnos import (
 )
 from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
-from turnosya.services.turnos import agenda, completing, copies, erasure, lapsing, offers, upkeep, zone_rules
+from turnosya.services.turnos import (
+    agenda,
+    closures,
+    completing,
+    copies,
+    erasure,
+    lapsing,
+    offers,
+    upkeep,
+    zone_rules,
+)
 from turnosya.services.turnos.context import Turnos
 from turnosya.services.turnos.routes import ROUTERS
 from turnosya.services.turnos.settings import TurnosSettings
@@ -49,7 +60,11 @@ service = Service(
         FollowZoneRules.answered_by(zone_rules.follow),
         GetHeld.answered_by(erasure.held),
     ],
-    hears=[BusinessChanged.heard_by(copies.follow), PersonErased.heard_by(erasure.forget)],
+    hears=[
+        BusinessChanged.heard_by(copies.follow),
+        OffersWanted.heard_by(closures.offer_others),
+        PersonErased.heard_by(erasure.forget),
+    ],
     asks=[GetBusiness, GetPeople],
     tells=[
         AppointmentBooked,
@@ -63,6 +78,7 @@ service = Service(
         AppointmentAnchored,
         AppointmentProposed,
         AppointmentUnplaced,
+        OffersWanted,
         ProposalDeclined,
         ProposalExpired,
         AppointmentRestored,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from turnosya.contracts.business import OnConflict
-from turnosya.contracts.turnos import AffectedAppointment, NeedsDecision
+from turnosya.contracts.turnos import AffectedAppointment, NeedsDecision, OffersWanted
 from turnosya.runtime.database import Transaction
-from turnosya.runtime.messages import invalid
-from turnosya.services.turnos import rules, telling
+from turnosya.runtime.ids import new_id
+from turnosya.services.turnos import offering, rules, telling
+from turnosya.services.turnos.closure import TO_BE_PLANNED, AffectedTurno, Closing, Outcome
 from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.store import closures
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Status, Turno, What
 
@@ -65,14 +69,54 @@ async def resolve(
         return
     if on_conflict is None:
         raise NeedsDecision(appointments=[affected(turno, change.before) for turno in stranded])
-    if on_conflict == "propose":
-        raise invalid("on_conflict", "not_available", "proposing new times is not available yet")
+    if on_conflict == "propose" and not change.after.business.deleted:
+        await _seek_others(tx, change, stranded, actor_id=actor_id, now=now)
+        return
     # In the order in which everybody locks rows, so that two who cancel never wait for each other.
     for turno in sorted(stranded, key=lambda turno: turno.id):
         after = turno.after(What.CANCELLED, at=now, actor_id=actor_id)
         cancelled = replace(after, status=Status.CANCELLED, expires_at=None)
         await turno_store.save(tx, cancelled)
         await tx.publish(telling.cancelled(cancelled, change.before, actor_id=actor_id, reason=None))
+
+
+async def _seek_others(
+    tx: Transaction, change: Change, stranded: Sequence[Turno], *, actor_id: UUID, now: datetime
+) -> None:
+    """They stay their clients' until others are offered, which is planned once this change is made.
+
+    The plan takes longer than a transaction may; the event that asks for it is stored with the change.
+    """
+    seeking = [turno for turno in stranded if turno.status is not Status.PROPOSED]
+    if not seeking:
+        return
+    closing = Closing(
+        id=new_id(),
+        business_id=change.before.business.id,
+        starts_at=min(turno.starts_at for turno in seeking),
+        ends_at=max(turno.ends_at for turno in seeking),
+        staff_id=None,
+        reason=None,
+        reschedule="propose",
+        horizon_days=change.after.schedule.max_days_ahead,
+        closed_by=actor_id,
+        created_at=now,
+        # It closes no time by itself: what does is the change.
+        reopened_at=now,
+    )
+    for turno in sorted(seeking, key=lambda turno: turno.id):
+        changed = turno.after(What.PROPOSED, at=now, actor_id=actor_id)
+        until = offering.decided_until(turno.starts_at, now + offering.AT_LEAST)
+        await turno_store.save(tx, replace(changed, status=Status.PROPOSED, expires_at=until))
+        await tx.publish(telling.lapsing_later(turno.id, until))
+    found = [
+        AffectedTurno(
+            closing.id, turno.id, Outcome.WAITING, reason=TO_BE_PLANNED, status_before=turno.status.value
+        )
+        for turno in seeking
+    ]
+    await closures.add(tx, closing, found)
+    await tx.publish(OffersWanted(business_id=closing.business_id, closure_id=closing.id))
 
 
 def affected(turno: Turno, shop: Shop) -> AffectedAppointment:
