@@ -201,3 +201,20 @@ async def test_many_answers_at_once_have_one_effect(town: Town) -> None:
     names = await day.told_names("e")
     assert names.count("AppointmentMoved") + names.count("ProposalDeclined") == 1
     assert await day.no_overlap()
+
+
+async def test_a_day_that_closes_while_many_book_it_leaves_nobody_in_it(town: Town) -> None:
+    day = await a_day(town)
+    starts = [f"{MONDAY}T{hour:02}:{half}-03:00" for hour in (12, 13, 14, 16) for half in ("00", "30")]
+    answers = await all_at_once(day.closes(), *(day.shop.book(start) for start in starts))
+
+    closure, booked = answers[0].json(), answers[1:]
+    assert answers[0].status_code == 201, answers[0].text
+    affected = {one["appointment_id"] for one in closure["outcomes"]}
+    for answer in booked:
+        if answer.status_code == 201:
+            assert answer.json()["id"] in affected, "who came before the closure is part of its plan"
+        else:
+            assert refusal(answer) == "422 slot_unavailable closed"
+    assert len(affected) == 6 + sum(answer.status_code == 201 for answer in booked)
+    assert await day.no_overlap()
