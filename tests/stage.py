@@ -27,7 +27,7 @@ from turnosya.runtime.service import Host, Part, Running, Service, open_stores
 from turnosya.runtime.settings import Environment, MessagingSettings, ProcessSettings, load
 
 T = TypeVar("T")
-SOON_S = 20.0
+SOON_S = 40.0
 
 
 @dataclass
@@ -243,7 +243,7 @@ async def a_stage(
 
 
 async def until(look: Callable[[], Awaitable[T]], satisfied: Callable[[T], bool]) -> T:
-    """What ``look`` sees once it satisfies; fails after twenty seconds."""
+    """What ``look`` sees once it satisfies; fails after forty seconds."""
     found = await look()
     async with asyncio.timeout(SOON_S):
         while not satisfied(found):

@@ -167,11 +167,14 @@ async def test_a_request_whose_time_is_over_is_dropped_unread(broker_url: str | 
     await busy.wait()
     with pytest.raises(TimedOut):
         await shop.call(Bake(loaves=2), timeout_s=0.1)
+    # Its time is counted from when it arrives, which on a busy machine is later than when it was sent.
+    with pytest.raises(TimedOut):
+        await shop.call(Bake(loaves=20), timeout_s=1)
     go_on.set()
     assert (await first).loaves == 1
     assert (await shop.call(Bake(loaves=3))).loaves == 3
-    assert read == [1, 3]
     await processes.close()
+    assert 2 not in read
 
 
 async def test_context_does_not_leak_either_way_but_the_trace_goes_with_the_request(
