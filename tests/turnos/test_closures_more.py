@@ -51,7 +51,8 @@ async def test_a_link_for_one_purpose_is_none_for_another_and_ends(town: Town) -
     token = parse_qs(urlsplit(str((await links(day, "b")).decline)).query)["token"][0]
     wrong = await town.http.post("/v1/turnos/answers/accept", params={"token": token})
     assert refusal(wrong) == "404 link_not_valid"
-    forged = await town.http.get("/v1/turnos/answers/decline", params={"token": token[:-1] + "A"})
+    other = "B" if token.endswith("A") else "A"
+    forged = await town.http.get("/v1/turnos/answers/decline", params={"token": token[:-1] + other})
     assert forged.status_code == 404
     town.set_clock("2027-06-14T12:00Z")
     over = await town.http.post("/v1/turnos/answers/decline", params={"token": token})
@@ -153,6 +154,21 @@ async def test_what_becomes_free_is_held_for_who_waits_in_order_and_then_for_the
     assert (accepted.json()["status"], accepted.json()["starts_at"]) == ("confirmed", offer["starts_at"])
     waits = await town.http.get("/v1/turnos/waitlist", headers=second.headers)
     assert waits.json()["items"] == []
+    assert await day.no_overlap()
+
+
+async def test_who_chooses_the_offered_time_itself_gets_it_though_others_wait(town: Town) -> None:
+    day = await a_day(town)
+    await day.closed()
+    offer = await day.proposal("a")
+    date = offer["starts_at"][:10]
+    wish = {"business_id": day.shop.id, "service_id": day.shop.cut, "from": date, "to": date}
+    waiting = day.clients["w"] = town.somebody()
+    assert (await town.post("waitlist", wish, waiting)).status_code == 201
+
+    chosen = await day.answers("a", "choose", {"starts_at": offer["starts_at"]})
+    assert chosen.status_code == 200, chosen.text
+    assert (await day.turno("a"))["starts_at"] == offer["starts_at"]
     assert await day.no_overlap()
 
 

@@ -98,9 +98,10 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     moved = _at(place, move, _Standing(seen, sought, now), turno)
     if holds:
         await turno_store.forget(tx, [hold.id for hold in holds if hold.offered_for is None])
-    if turno.status is Status.PROPOSED:
-        await offers.settle(turnos, tx, shop, moved)
+    offer = await offers.settle(tx, moved) if turno.status is Status.PROPOSED else None
     await _write(tx, seen, old=turno, moved=moved, actor_id=move.actor_id)
+    if offer is not None:
+        await offers.free(turnos, tx, shop, offer)
     await freeing.freed(turnos, tx, shop, staff_id=turno.staff_id, span=turno.span)
     return moved
 

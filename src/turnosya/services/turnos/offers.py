@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 _CLOCKS_APART = timedelta(minutes=1)
 
 
-async def settle(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> None:
+async def settle(tx: Transaction, turno: Turno) -> Proposal | None:
     """A turno that needed another time has one, or needs none: its offer ends, and so does its waiting.
 
-    ``turno`` is as it stands now. Needs the lock of the member it had before.
+    ``turno`` is as it will stand. Answers the offer, whose time is to be freed once the turno is written: it
+    may go to that very time. Needs the lock of the member it had before.
     """
     open_offer = await closures.open_for(tx, turno.id)
     if open_offer is not None:
@@ -45,8 +46,7 @@ async def settle(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> N
         answered=True,
     )
     await waitlist.remove(tx, turno_id=turno.id)
-    if open_offer is not None:
-        await _free(turnos, tx, shop, open_offer)
+    return open_offer
 
 
 async def expire_offer(turnos: Turnos, request: ExpireOffer) -> Nothing:
@@ -86,7 +86,7 @@ async def expire_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal_id
         # One whose own time is over too is told that, once.
         if not rules.has_lapsed(turno, now):
             await tx.publish(announcing.expired(turno, shop, links=turnos.answer_links))
-    await _free(turnos, tx, shop, proposal)
+    await free(turnos, tx, shop, proposal)
 
 
 async def decline_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:
@@ -96,7 +96,7 @@ async def decline_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal: 
     if turno is not None:
         await _waits_again(tx, turno, Outcome.WAITING, reason="declined")
         await tx.publish(announcing.declined(turno, shop, links=turnos.answer_links))
-    await _free(turnos, tx, shop, proposal)
+    await free(turnos, tx, shop, proposal)
 
 
 async def lapse(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> None:
@@ -106,7 +106,9 @@ async def lapse(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> No
     cancelled = replace(changed, status=Status.CANCELLED, expires_at=None)
     await turno_store.save(tx, cancelled)
     why = await closures.reason_for(tx, turno.id)
-    await settle(turnos, tx, shop, cancelled)
+    offer = await settle(tx, cancelled)
+    if offer is not None:
+        await free(turnos, tx, shop, offer)
     owner_id = shop.business.owner_id
     await tx.publish(telling.cancelled(cancelled, shop, actor_id=owner_id, reason=why))
 
@@ -125,7 +127,8 @@ async def _waits_again(tx: Transaction, turno: Turno, outcome: Outcome, *, reaso
     )
 
 
-async def _free(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:
+async def free(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:
+    """What an offer held is free, for who waits first."""
     span = Window(proposal.starts_at, proposal.ends_at)
     await freeing.freed(turnos, tx, shop, staff_id=proposal.staff_id, span=span)
 
