@@ -61,7 +61,7 @@ def migrate(names: tuple[str, ...]) -> None:
     help="What to show.",
 )
 def tour(url: str | None, *, keep: bool, scene: str) -> None:
-    """Show a first booking, or a closed day; fail at a broken promise."""
+    """Show a first booking, or a closed day; fail if untrue."""
     with _command():
         from turnosya import commands
         from turnosya.tour.command import run_tour

@@ -6,19 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.bench.figures import Figure
+from turnosya.runtime.clock import real_now
 
 _HEAD = """# What it costs
 
 Made by `make bench ARGS=--write`; do not edit the tables. Every system runs in processes of its own and
 is called over real sockets with a verified token, rates off, by a generator that parses nothing but
 heads (`tests/bench/load.py`); it shares the {cores} cores of {machine} with what it measures.
-Python {python}. A figure over its promise is marked, and explained below.
+Python {python}, {date}. A figure over its promise is marked, and explained below.
 """
 
 
 def of(figures: Sequence[Figure]) -> str:
     """The whole page; what stands under the tables stays as it is."""
-    head = _HEAD.format(cores=os.cpu_count(), machine=_processor(), python=platform.python_version())
+    head = _HEAD.format(
+        cores=os.cpu_count(),
+        machine=_processor(),
+        python=platform.python_version(),
+        date=real_now().date(),
+    )
     groups: dict[str, list[Figure]] = {}
     for figure in figures:
         groups.setdefault(figure.group, []).append(figure)

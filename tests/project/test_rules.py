@@ -178,3 +178,14 @@ def test_two_that_make_the_environment_of_one_clone_do_so_one_after_the_other(tm
         assert "waiting for it" in later.stdout.readline()
         assert later.poll() is None
     assert "needs Python" in later.communicate(timeout=30)[1]
+
+
+def test_every_link_of_a_page_leads_somewhere() -> None:
+    links = [
+        (path, link)
+        for path in files()
+        if path.suffix == ".md"
+        for link in re.findall(r"\]\((?!\w+:)([^)#\s]+)", text_of(path))
+    ]
+    assert links
+    assert [f"{short(path)}: {link}" for path, link in links if not (path.parent / link).exists()] == []

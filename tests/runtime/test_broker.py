@@ -36,6 +36,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return script
 
 
+# A broker is started three times, and after a kill its queues may take half a minute to have a leader.
+@pytest.mark.timeout(180)
 async def test_a_broker_that_is_stopped_or_killed_and_comes_back_has_lost_nothing(servers: Servers) -> None:
     with servers.private("rabbitmq") as broker:
         async with a_stage(servers, [OVEN, COUNTER], broker_url=f"{broker.url}main") as stage:

@@ -44,6 +44,10 @@ _PREFETCH_EVENTS = 100
 _PUBLISH_TIMEOUT_S = 10.0
 # A broker that vanished without a word is given up after three of these and a bit.
 _HEARTBEAT_S = 10
+# A broker that has just started may let us in before its quorum queues have a leader: RabbitMQ 3.10 after
+# a SIGKILL left a consume without an answer for half a minute. Then we begin again.
+_OPEN_WITHIN_S = 15.0
+_CLOSE_WITHIN_S = 5.0
 _STORE_AGAIN_S = 0.5
 _LOST = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 
@@ -84,8 +88,9 @@ class RabbitTransport:
     async def _connect(self) -> "_Session":
         session = _Session(self._requests_at_once)
         try:
-            await session.open(self._url, self._queues)
-            await self._receive_all(session)
+            async with asyncio.timeout(_OPEN_WITHIN_S):
+                await session.open(self._url, self._queues)
+                await self._receive_all(session)
         except _LOST as error:
             await session.close()
             raise ConnectionError(f"RabbitMQ: {type(error).__name__}") from error
@@ -106,7 +111,8 @@ class RabbitTransport:
         session = self._session
         if session is not None and session.up:
             try:
-                await self._receive_all(session)
+                async with asyncio.timeout(_OPEN_WITHIN_S):
+                    await self._receive_all(session)
             except _LOST as error:
                 log.warning("broker_lost_while_beginning_to_receive", why=type(error).__name__)
 
@@ -231,7 +237,8 @@ class _Session:
             task.cancel()
         if self._connection is not None:
             with contextlib.suppress(*_LOST):
-                await self._connection.close()
+                async with asyncio.timeout(_CLOSE_WITHIN_S):
+                    await self._connection.close()
 
     # --- requests ---
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, delete, exists, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import RowMapping, any_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
 from turnosya.runtime.database import Transaction
@@ -67,31 +66,37 @@ async def add(tx: Transaction, account: Account) -> None:
         raise PhoneTaken
 
 
+_ACCOUNTS = select(people, exists().where(blocks.c.user_id == people.c.id).label("blocked"))
+# Made once: these two are asked with almost every request and message.
+_BY_ID = _ACCOUNTS.where(people.c.id == bindparam("user_id"))
+_BY_IDS = _ACCOUNTS.where(people.c.id == any_(bindparam("ids", type_=ARRAY(people.c.id.type))))
+
+
 async def find(tx: Transaction, user_id: UUID) -> Account | None:
     """The account with this id."""
-    return _account((await tx.execute(_accounts().where(people.c.id == user_id))).mappings().first())
+    return _account((await tx.execute(_BY_ID, {"user_id": user_id})).mappings().first())
 
 
 async def by_phone(tx: Transaction, phone: str) -> Account | None:
     """The account with this number, E.164."""
-    return _account((await tx.execute(_accounts().where(people.c.phone == phone))).mappings().first())
+    return _account((await tx.execute(_ACCOUNTS.where(people.c.phone == phone))).mappings().first())
 
 
 async def by_email(tx: Transaction, email: str) -> Account | None:
     """The account with this address, however its letters are cased."""
-    statement = _accounts().where(func.lower(people.c.email) == email.lower())
+    statement = _ACCOUNTS.where(func.lower(people.c.email) == email.lower())
     return _account((await tx.execute(statement)).mappings().first())
 
 
 async def find_many(tx: Transaction, ids: Sequence[UUID]) -> list[Account]:
     """Those of these accounts that exist."""
-    rows = await tx.execute(_accounts().where(people.c.id.in_(ids)))
+    rows = await tx.execute(_BY_IDS, {"ids": list(ids)})
     return [_of(row) for row in rows.mappings()]
 
 
 async def search(tx: Transaction, words: str, *, after: UUID | None, limit: int) -> list[Account]:
     """Accounts whose name, number or address contains ``words``, newest first."""
-    statement = _accounts().order_by(people.c.id.desc()).limit(limit)
+    statement = _ACCOUNTS.order_by(people.c.id.desc()).limit(limit)
     if words:
         like = f"%{_literal(words)}%"
         statement = statement.where(
@@ -105,7 +110,7 @@ async def search(tx: Transaction, words: str, *, after: UUID | None, limit: int)
 
 async def lock(tx: Transaction, user_id: UUID) -> Account | None:
     """The account, which nobody else changes until this transaction ends."""
-    statement = _accounts().where(people.c.id == user_id).with_for_update(of=people)
+    statement = _ACCOUNTS.where(people.c.id == user_id).with_for_update(of=people)
     return _account((await tx.execute(statement)).mappings().first())
 
 
@@ -136,11 +141,6 @@ async def blocked(tx: Transaction) -> list[Block]:
     """Everybody who is blocked, oldest first."""
     rows = await tx.execute(select(blocks).order_by(blocks.c.blocked_at, blocks.c.user_id))
     return [Block(**row) for row in rows.mappings()]
-
-
-def _accounts() -> Select[Any]:
-    is_blocked = exists().where(blocks.c.user_id == people.c.id).label("blocked")
-    return select(people, is_blocked)
 
 
 def _account(row: RowMapping | None) -> Account | None:
