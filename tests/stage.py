@@ -157,7 +157,7 @@ async def a_transport(
     transport: Transport = (
         MemoryTransport(queues, **settings)
         if broker_url is None
-        else RabbitTransport(broker_url, queues, reconnect_s=0.1, **settings)
+        else RabbitTransport(broker_url, queues, reconnect_s=0.5, **settings)
     )
     await transport.open()
     return transport
