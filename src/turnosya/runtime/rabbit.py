@@ -115,6 +115,8 @@ class RabbitTransport:
                     await self._receive_all(session)
             except _LOST as error:
                 log.warning("broker_lost_while_beginning_to_receive", why=type(error).__name__)
+                # What was not consumed must not be taken for consumed: a new session begins with all of it.
+                session.give_up()
 
     async def _supervise(self) -> None:
         while True:
@@ -218,6 +220,10 @@ class _Session:
         self._copy_queue: AbstractQueue | None = None
         self._copy_receivers: dict[str, list[Receiver]] = {}
         self.up = True
+
+    def give_up(self) -> None:
+        """Is lost from now on, whatever the broker says: the supervisor opens another."""
+        self._on_lost()
 
     def _on_lost(self, *_: object) -> None:
         self.up = False
