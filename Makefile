@@ -20,8 +20,7 @@ tour: $(VENV)/run.stamp ## a guided run against a system of its own (ARGS="--url
 	@exec $(BIN)/turnosya tour $(ARGS)
 
 test: $(VENV)/test.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not alone" $(ARGS)
-	$(if $(ARGS),,$(BIN)/pytest -m alone)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages, sizes
 	$(BIN)/ruff check .

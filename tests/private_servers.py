@@ -181,12 +181,13 @@ class DebianRedis(PrivateProcess):
 
 
 class DebianRabbit(PrivateProcess):
-    """A node of its own: name, cookie, epmd, folders; virtual hosts for up to 16 workers."""
+    """A node of its own: name, cookie, epmd, folders; shared ones have virtual hosts for up to 16 workers."""
 
     name = "RabbitMQ"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool) -> None:
         super().__init__(folder)
+        self._workers = ["main", *(f"gw{number}" for number in range(16))] if shared else ["main"]
         self._program = installed("rabbitmq-server", "/usr/lib/rabbitmq/bin")
         self._epmd_port, self._node_port = free_port(), free_port()
         self._epmd: Process | None = None
@@ -194,9 +195,8 @@ class DebianRabbit(PrivateProcess):
         self.url = f"amqp://tests:{self.password}@127.0.0.1:{self.port}/"
 
     async def prepare(self) -> None:
-        workers = ["main", *(f"gw{number}" for number in range(16))]
         # Whole systems have a second one: their queues are called the same as a test's of some services.
-        hosts = ["/", *workers, *(f"{worker}-flows" for worker in workers)]
+        hosts = ["/", *self._workers, *(f"{worker}-flows" for worker in self._workers)]
         rights = {"user": "tests", "configure": ".*", "write": ".*", "read": ".*"}
         definitions = {
             "users": [{"name": "tests", "password": self.password, "tags": "administrator"}],
@@ -305,7 +305,7 @@ def make(name: str, folder: Path) -> PrivateProcess | Wheel:
     kind, _, owner = name.partition("/")
     match kind:
         case "rabbitmq":
-            return DebianRabbit(folder)
+            return DebianRabbit(folder, shared=owner == "shared")
         case "postgres":
             return DebianPostgres(folder, fsync=owner != "main" and not owner.startswith("gw"))
         case "redis":

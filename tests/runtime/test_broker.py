@@ -36,9 +36,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return script
 
 
-# A broker is started three times. Beside other tests RabbitMQ 3.10 may begin after a kill with a quorum queue
-# that gets no leader: two busy cores are not what this is about.
-@pytest.mark.alone
+# In this order: a quorum queue that RabbitMQ 3.10 declared in the last half second before a SIGKILL comes back
+# without a leader for ever (no confirm, no answer to a consume), and only deleting it helps.
 @pytest.mark.timeout(180)
 async def test_a_broker_that_is_stopped_or_killed_and_comes_back_has_lost_nothing(servers: Servers) -> None:
     with servers.private("rabbitmq") as broker:
@@ -49,7 +48,7 @@ async def test_a_broker_that_is_stopped_or_killed_and_comes_back_has_lost_nothin
                 return Bread(loaves=request.loaves)
 
             await counter.host.bus.answer(Bake, bake)
-            for number, end in enumerate([broker.kill, broker.stop], 1):
+            for number, end in enumerate([broker.stop, broker.kill], 1):
                 await _goes_and_comes_back(stage, broker, end, number)
 
 
