@@ -20,6 +20,9 @@ async def test_a_series_is_booked_at_once_and_what_is_over_completes_itself(worl
     made = (await client.ask("POST", "/v1/turnos/appointments", order)).promised(201).answer
     first, second, third = (Turno.model_validate(item) for item in made["items"])
     assert second.starts_at - first.starts_at == third.starts_at - second.starts_at == timedelta(weeks=1)
+    for side in (client, shop.owner):
+        message = await side.told("series_booked")
+        assert message.data["appointment_ids"] == [str(one.id) for one in (first, second, third)]
 
     hours = int((first.ends_at - datetime.now(UTC)) / timedelta(hours=1)) + 2
     async with world.clock_moved(hours=hours):
@@ -30,6 +33,28 @@ async def test_a_series_is_booked_at_once_and_what_is_over_completes_itself(worl
         seen = await client.turno(first.id)
         assert [line.what for line in seen.history] == ["booked", "completed"]
         assert (await client.turno(second.id)).status == "confirmed"
+
+
+async def test_a_day_goes_otherwise_and_each_is_told_once(world: World) -> None:
+    shop, (one, two) = await world.a_business(), await world.clients(2)
+    mine = await world.a_booked_turno(shop, one, place=-2)
+    other = await world.a_booked_turno(shop, two, place=-1)
+    agenda = f"/v1/turnos/businesses/{shop.id}/agenda"
+    swap = {"appointment_ids": [str(mine.id), str(other.id)]}
+    swapped = (await shop.owner.ask("POST", f"{agenda}/swap", swap, key="swap")).promised(200).answer
+    again = (await shop.owner.ask("POST", f"{agenda}/swap", swap, key="swap")).promised(200).answer
+    assert again == swapped
+    assert (await one.turno(mine.id)).starts_at == other.starts_at
+    shift = {"minutes": 20, "from": mine.starts_at.isoformat(), "force": True}
+    shifted = (await shop.owner.ask("POST", f"{agenda}/shift", shift)).promised(200).answer
+    assert len(shifted["moved"]) == 2
+
+    await world.system.until_settled()
+    for client, turno in ((one, mine), (two, other)):
+        told = [message.template for message in await world.told(client, turno)]
+        assert told == ["appointment_booked", "appointment_moved", "appointment_moved"]
+    found = [message.template for message in await world.api.messages(str(shop.owner.id))]
+    assert (found.count("agenda_rearranged"), found.count("appointment_moved")) == (2, 0)
 
 
 async def _status_once_changed(world: World, turno_id: UUID) -> str:

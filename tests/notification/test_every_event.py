@@ -8,6 +8,7 @@ import pytest
 
 from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, STRANGER_PHONE, Town
 from turnosya.contracts.turnos import (
+    AgendaRearranged,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -21,6 +22,8 @@ from turnosya.contracts.turnos import (
     AppointmentUnplaced,
     ProposalDeclined,
     ProposalExpired,
+    Relocation,
+    SeriesBooked,
     WaitlistOffered,
 )
 from turnosya.runtime.ids import new_id
@@ -126,6 +129,52 @@ async def test_only_the_client_is_told_of_what_is_theirs_to_answer(
     assert asks == (kind is not AppointmentRestored)
     # Both were welcomed, and one told this.
     assert len(await town.messages()) == 3
+
+
+async def test_a_series_is_told_once_to_each_side_with_all_its_dates(town: Town) -> None:
+    dates = [datetime(2027, 6, day, 13, tzinfo=UTC) for day in (14, 21, 28)]
+    turnos = [town.appointment(starts_at=at) for at in dates]
+    alone = [AppointmentBooked(appointment=one, actor_id=town.client_id, in_series=True) for one in turnos]
+    series = SeriesBooked(series_id=new_id(), appointments=turnos, actor_id=town.client_id)
+    for envelope in await town.stage.tell(*alone, series):
+        await town.stage.bus.deliver(envelope)
+    await town.all_is_heard()
+    for to, days in (
+        (CLIENT_PHONE, ("June 14, 10:00", "June 21, 10:00", "June 28, 10:00")),
+        (OWNER_PHONE, ("14 de junho, 10:00", "21 de junho, 10:00", "28 de junho, 10:00")),
+    ):
+        told = await town.message(to, "series_booked")
+        assert all(day in told["body"] for day in days), told["body"]
+        assert told["data"]["appointment_ids"] == [str(one.id) for one in turnos]
+    assert len(await town.messages()) == 4
+
+
+async def test_what_moved_together_is_told_to_each_client_and_once_to_the_owner(town: Town) -> None:
+    moved = the_event(AppointmentMoved, town)
+    assert isinstance(moved, AppointmentMoved)
+    together = moved.model_copy(update={"together": True, "actor_id": town.owner_id})
+    move = Relocation(
+        appointment=moved.appointment,
+        previous_starts_at=moved.previous_starts_at,
+        previous_staff_name="Beto",
+    )
+    listed = AgendaRearranged(
+        business_id=moved.appointment.business_id,
+        owner_id=town.owner_id,
+        moves=[move],
+        actor_id=town.owner_id,
+        reason=None,
+    )
+    for envelope in await town.stage.tell(together, listed):
+        await town.stage.bus.deliver(envelope)
+    await town.all_is_heard()
+    assert "moved your appointment" in (await town.message(CLIENT_PHONE, "appointment_moved"))["body"]
+    summary = await town.message(OWNER_PHONE, "agenda_rearranged")
+    assert (
+        "sexta-feira, 11 de junho, 23:30 (Beto) → segunda-feira, 14 de junho, 10:00 (Ana)" in summary["body"]
+    )
+    assert "Carla" not in summary["body"]
+    assert len(await town.messages()) == 4
 
 
 async def test_the_other_times_in_a_message_are_local_too(town: Town) -> None:

@@ -28,6 +28,17 @@ FACTS = {
     "by": "you",
     "offered": "2027-06-15T13:00:00+00:00",
     "offered_staff_name": "Beto",
+    "requested": False,
+    "turnos": [
+        {
+            "when": f"2027-06-{day}T13:00:00+00:00",
+            "previous_when": f"2027-06-{day}T12:30:00+00:00",
+            "service_name": "Corte",
+            "staff_name": "Ana",
+            "previous_staff_name": "Beto",
+        }
+        for day in (14, 21)
+    ],
     "links": {name: f"https://turnos.example/{name}" for name in ("accept", "decline", "choose")},
 }
 READERS = [(template, reader) for template, readers in TEMPLATES.items() for reader in readers]
@@ -45,7 +56,7 @@ def test_every_letter_reads_well_with_and_without_what_may_be_absent(
     doers = ("you", "client", "business", "nobody")
     purposes = ("register", "password_reset", "change_phone", "login")
     channels: tuple[Channel, ...] = ("whatsapp", "email", "push")
-    absent = {"address_line": None, "price": None, "reason": None, "device_name": None}
+    absent = {"address_line": None, "price": None, "reason": None, "device_name": None, "requested": True}
     for by, purpose, channel, gone in itertools.product(doers, purposes, channels, ({}, absent)):
         facts = {**FACTS, **gone, "by": by, "purpose": purpose}
         letter = wording.write(template, reader, channel, locale=locale, facts=facts)

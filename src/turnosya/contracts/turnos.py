@@ -135,6 +135,8 @@ class AppointmentBooked(Event):
 
     appointment: Appointment
     actor_id: UUID
+    in_series: bool = False
+    """One of several that were booked as one order: people read of it in ``SeriesBooked``."""
 
 
 class AppointmentRequested(Event):
@@ -145,6 +147,19 @@ class AppointmentRequested(Event):
     appointment: Appointment
     actor_id: UUID
     expires_at: datetime
+    in_series: bool = False
+    """As in ``AppointmentBooked``."""
+
+
+class SeriesBooked(Event):
+    """Turnos at the same wall time every so many weeks; of each there is an event of its own besides."""
+
+    aggregate: ClassVar[str] = "series_id"
+
+    series_id: UUID
+    appointments: list[Appointment]
+    """By their time; pending ones have yet to be confirmed, each by itself."""
+    actor_id: UUID
 
 
 class AppointmentConfirmed(Event):
@@ -167,6 +182,29 @@ class AppointmentMoved(Event):
     actor_id: UUID
     links: AnswerLinks | None = None
     """Where its client may choose another time, if the business moved it by itself."""
+    together: bool = False
+    """One of several that went elsewhere at once: the business reads of it in ``AgendaRearranged``."""
+
+
+class Relocation(Message):
+    """A turno with its new time and member, and those it had."""
+
+    appointment: Appointment
+    previous_starts_at: datetime
+    previous_staff_name: str
+
+
+class AgendaRearranged(Event):
+    """The business moved several turnos at once; of each there is an ``AppointmentMoved`` besides."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    owner_id: UUID
+    moves: list[Relocation]
+    """By their time."""
+    actor_id: UUID
+    reason: str | None
 
 
 class AppointmentCancelled(Event):

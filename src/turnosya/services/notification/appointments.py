@@ -68,11 +68,17 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
 
     One function for all events of a turno, so that one inbox line keeps them in order.
     """
+    if isinstance(event, AppointmentBooked | AppointmentRequested) and event.in_series:
+        # The series is told as one.
+        return
     people = await _sides(notification, event.appointment)
     client_name = rules.name_of_client(event.appointment, people)
     sides = rules.told_of(event.appointment, people)
     if isinstance(event, AppointmentCompleted) and event.by_itself:
         # The business did nothing, and has nothing to learn from it.
+        sides = [side for side in sides if side[0] == "client"]
+    if isinstance(event, AppointmentMoved) and event.together:
+        # The owner reads of all that moved in one message.
         sides = [side for side in sides if side[0] == "client"]
     readers = rules.TEMPLATES[rules.template_of(type(event).__name__)]
     sides = [side for side in sides if side[0] in readers]

@@ -47,6 +47,8 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "proposal_expired": _CLIENT,
     "appointment_restored": _CLIENT,
     "waitlist_offered": _CLIENT,
+    "series_booked": _BOTH,
+    "agenda_rearranged": ("owner",),
 }
 """Every template and who reads it."""
 

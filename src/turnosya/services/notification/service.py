@@ -3,6 +3,7 @@
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
 from turnosya.contracts.notification import GetHeld, PersonForgotten
 from turnosya.contracts.turnos import (
+    AgendaRearranged,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -16,6 +17,7 @@ from turnosya.contracts.turnos import (
     AppointmentUnplaced,
     ProposalDeclined,
     ProposalExpired,
+    SeriesBooked,
     WaitlistOffered,
 )
 from turnosya.contracts.users import (
@@ -27,7 +29,7 @@ from turnosya.contracts.users import (
     UserRegistered,
 )
 from turnosya.runtime.service import Service
-from turnosya.services.notification import accounts, appointments, codes, delivery, erasure, routes
+from turnosya.services.notification import accounts, appointments, codes, delivery, erasure, routes, together
 from turnosya.services.notification.context import CODES, Notification
 from turnosya.services.notification.settings import NotificationSettings
 
@@ -58,6 +60,8 @@ service = Service(
         ProposalExpired.heard_by(appointments.tell),
         AppointmentRestored.heard_by(appointments.tell),
         WaitlistOffered.heard_by(appointments.tell),
+        SeriesBooked.heard_by(together.tell_of_series),
+        AgendaRearranged.heard_by(together.tell_of_rearranged),
     ],
     answers=[GetHeld.answered_by(erasure.held)],
     asks=[GetPeople, FindByPhone],

@@ -75,9 +75,8 @@ def write(
 ) -> Letter:
     """The letter about ``facts``; instants among them (ISO 8601) become local time of their ``timezone``."""
     found = _templates.get_template(f"{locale}/{template}.txt")
-    # A name with a line break in it must not become the subject's end.
-    values = {name: " ".join(fact.split()) if isinstance(fact, str) else fact for name, fact in facts.items()}
-    text = _rendered(found, f"{reader}_{channel}", reader, {**values, **_in_words(facts, locale)})
+    words = _in_words(facts, facts.get("timezone", ""), locale)
+    text = _rendered(found, f"{reader}_{channel}", reader, words)
     subject, _, body = text.strip().partition("\n")
     return Letter(subject.strip(), body.strip())
 
@@ -87,14 +86,20 @@ def _rendered(template: Template, special: str, plain: str, values: Mapping[str,
     return "".join(block(template.new_context(dict(values))))
 
 
-def _in_words(facts: Mapping[str, Any], locale: str) -> dict[str, str | None]:
-    words: dict[str, str | None] = {}
+def _in_words(facts: Mapping[str, Any], timezone: str, locale: str) -> dict[str, Any]:
+    """The facts as a template says them, those of each of several ``turnos`` too."""
+    # A name with a line break in it must not become the subject's end.
+    words: dict[str, Any] = {
+        name: " ".join(fact.split()) if isinstance(fact, str) else fact for name, fact in facts.items()
+    }
     for name in _INSTANTS:
         if name in facts:
-            words[name] = local_time(datetime.fromisoformat(facts[name]), facts["timezone"], locale)
+            words[name] = local_time(datetime.fromisoformat(facts[name]), timezone, locale)
     if "price" in facts:
         price = facts["price"]
         words["price"] = None if price is None else money(price["amount"], price["currency"], locale)
+    if "turnos" in facts:
+        words["turnos"] = [_in_words(one, timezone, locale) for one in facts["turnos"]]
     return words
 
 

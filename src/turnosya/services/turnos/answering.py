@@ -12,10 +12,11 @@ from turnosya.runtime.messages import NotFound
 from turnosya.services.turnos import agenda, copies, moving, proposals
 from turnosya.services.turnos.availability import Slot, free_starts
 from turnosya.services.turnos.closure_resources import proposal_resource
-from turnosya.services.turnos.moving import Move, sought_again
+from turnosya.services.turnos.moving import Move
 from turnosya.services.turnos.one_tap import Purpose
 from turnosya.services.turnos.proposals import Answer
 from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.sought import sought_again
 from turnosya.services.turnos.store import taken
 from turnosya.services.turnos.turno import Turno
 from turnosya.services.turnos.windows import Window, local_date

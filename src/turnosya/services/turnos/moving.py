@@ -19,6 +19,7 @@ from turnosya.services.turnos.refusals import AppointmentNotActive, Cancellation
 from turnosya.services.turnos.resources import appointment_resource
 from turnosya.services.turnos.rules import Verdict
 from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.sought import sought_again
 from turnosya.services.turnos.store import seats
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.store.seats import Seat
@@ -112,24 +113,6 @@ def _is_own_hold(seat: Seat, turno: Turno, move: Move) -> bool:
     is_own = is_own and seat.offered_for in (None, turno.id)
     is_same_service = (seat.service_id,) == tuple(turno.service_ids or [turno.service_id])
     return is_own and is_same_service and seat.taken.start_at == move.starts_at
-
-
-def sought_again(shop: Shop, turno: Turno) -> Sought:
-    """What is sought again: as it was sold (R10), by whoever does it now, even if it is sold no more."""
-    services = [
-        service
-        for service in shop.business.services
-        if service.id in (turno.service_ids or [turno.service_id]) and not service.deleted
-    ]
-    able = shop.members_of(services)
-    return Sought(
-        service_id=None if turno.service_ids else turno.service_id,
-        staff_ids=able,
-        duration=turno.ends_at - turno.starts_at,
-        buffer_before=turno.starts_at - turno.busy_from,
-        buffer_after=turno.busy_to - turno.ends_at,
-        capacity=services[0].capacity if len(services) == 1 and not turno.service_ids else 1,
-    )
 
 
 def _candidates(move: Move, turno: Turno, sought: Sought) -> tuple[UUID, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from turnosya.runtime.messages import Kind, Message, Say, ServiceError
 from turnosya.services.turnos.availability import CONFLICTS, Reason
@@ -51,6 +52,28 @@ class SeriesRefused(ServiceError):
     )
     reason: str
     refused: list[RefusedStart]
+
+
+class RefusedMove(Message):
+    """A turno that cannot go where it is to go, with its present time, and why (rule R15)."""
+
+    appointment_id: UUID
+    starts_at: datetime
+    reason: str
+
+
+class MovesRefused(ServiceError):
+    """Not every turno can go where it is to go, and none has; ``reason`` is the first's."""
+
+    kind = Kind.CONFLICT
+    code = "slot_taken"
+    says = Say(
+        "No todos los turnos entran en su nuevo horario: ninguno se movió.",
+        "Not every appointment fits at its new time: none was moved.",
+        "Nem todos os agendamentos cabem no novo horário: nenhum foi movido.",
+    )
+    reason: str
+    refused: list[RefusedMove]
 
 
 class HoldExpired(ServiceError):

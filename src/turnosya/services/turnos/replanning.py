@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from turnosya.services.turnos.availability import Slot, Sought, Taken, free_starts, limits_for_clients
-from turnosya.services.turnos.moving import sought_again
 from turnosya.services.turnos.offering import Spot
 from turnosya.services.turnos.planning.problem import Affected, Kind, Place, Plan, Problem
 from turnosya.services.turnos.preferences import Preferences
 from turnosya.services.turnos.shops import Shop
+from turnosya.services.turnos.sought import sought_again
 from turnosya.services.turnos.turno import Turno, session_of
 from turnosya.services.turnos.windows import local_date
 

@@ -115,9 +115,14 @@ async def _book(
     conflict = await turno_store.add_many(tx, made)
     if conflict is not None:
         raise refused(conflict)
-    for turno in made:
-        for event in telling.booked(turno, shop, actor_id=actor_id):
-            await tx.publish(event)
+    # A single one that is left of a series is told as any other.
+    events = (
+        telling.series(series_id, made, shop, actor_id=actor_id)
+        if len(made) > 1
+        else telling.booked(made[0], shop, actor_id=actor_id)
+    )
+    for event in events:
+        await tx.publish(event)
     return series_resource(series_id, made, refusals, shop.calendar.zone)
 
 

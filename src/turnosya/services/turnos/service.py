@@ -3,6 +3,7 @@
 from turnosya.contracts.business import BusinessChanged, GetBusiness
 from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import (
+    AgendaRearranged,
     ApplyBusiness,
     AppointmentAnchored,
     AppointmentBooked,
@@ -27,6 +28,7 @@ from turnosya.contracts.turnos import (
     PersonForgotten,
     ProposalDeclined,
     ProposalExpired,
+    SeriesBooked,
     WaitlistOffered,
 )
 from turnosya.contracts.users import GetPeople, PersonErased
@@ -71,6 +73,8 @@ service = Service(
         AppointmentRequested,
         AppointmentConfirmed,
         AppointmentMoved,
+        AgendaRearranged,
+        SeriesBooked,
         AppointmentCancelled,
         AppointmentExpired,
         AppointmentCompleted,

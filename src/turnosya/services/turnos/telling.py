@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from turnosya.contracts.business import Price
 from turnosya.contracts.jobs import Job, ScheduleRequested
 from turnosya.contracts.turnos import (
+    AgendaRearranged,
     AnswerLinks,
     Appointment,
     AppointmentAnchored,
@@ -20,8 +22,11 @@ from turnosya.contracts.turnos import (
     AppointmentMoved,
     AppointmentRequested,
     ExpirePending,
+    Relocation,
+    SeriesBooked,
 )
 from turnosya.runtime.messages import Event
+from turnosya.services.turnos.rearrangement import Change
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.turno import Status, Turno
 
@@ -61,19 +66,29 @@ def price_of(turno: Turno) -> Price | None:
     return Price(amount=turno.price_amount, currency=turno.price_currency)
 
 
-def booked(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
+def booked(turno: Turno, shop: Shop, *, actor_id: UUID, in_series: bool = False) -> list[Event]:
     """A new turno: confirmed, or requested together with the job that lets it lapse."""
     if turno.status is Status.PENDING:
-        return requested(turno, shop, actor_id=actor_id)
-    return [AppointmentBooked(appointment=appointment(turno, shop), actor_id=actor_id)]
+        return requested(turno, shop, actor_id=actor_id, in_series=in_series)
+    told = appointment(turno, shop)
+    return [AppointmentBooked(appointment=told, actor_id=actor_id, in_series=in_series)]
 
 
-def requested(turno: Turno, shop: Shop, *, actor_id: UUID) -> list[Event]:
+def series(series_id: UUID, made: Sequence[Turno], shop: Shop, *, actor_id: UUID) -> list[Event]:
+    """Several turnos of one order: each for who keeps track of turnos, all together for people."""
+    alone = [event for turno in made for event in booked(turno, shop, actor_id=actor_id, in_series=True)]
+    listed = [appointment(turno, shop) for turno in made]
+    return [*alone, SeriesBooked(series_id=series_id, appointments=listed, actor_id=actor_id)]
+
+
+def requested(turno: Turno, shop: Shop, *, actor_id: UUID, in_series: bool = False) -> list[Event]:
     """A request that the business has to confirm before it lapses (R16)."""
     assert turno.expires_at is not None, "a pending turno has its end"  # noqa: S101 - the table's own check
     told = appointment(turno, shop)
     return [
-        AppointmentRequested(appointment=told, actor_id=actor_id, expires_at=turno.expires_at),
+        AppointmentRequested(
+            appointment=told, actor_id=actor_id, expires_at=turno.expires_at, in_series=in_series
+        ),
         lapsing_later(turno.id, turno.expires_at),
     ]
 
@@ -87,7 +102,13 @@ def lapsing_later(turno_id: UUID, expires_at: datetime) -> ScheduleRequested:
 
 
 def moved(
-    turno: Turno, shop: Shop, *, before: Turno, actor_id: UUID, links: AnswerLinks | None = None
+    turno: Turno,
+    shop: Shop,
+    *,
+    before: Turno,
+    actor_id: UUID,
+    links: AnswerLinks | None = None,
+    together: bool = False,
 ) -> list[Event]:
     """A turno at its new time; a request that the business itself moved lapses at another time too."""
     told = AppointmentMoved(
@@ -96,8 +117,30 @@ def moved(
         previous_staff_id=before.staff_id,
         actor_id=actor_id,
         links=links,
+        together=together,
     )
     return [told] if turno.expires_at is None else [told, lapsing_later(turno.id, turno.expires_at)]
+
+
+def rearranged(
+    changes: Sequence[Change], shop: Shop, *, actor_id: UUID, reason: str | None
+) -> AgendaRearranged:
+    """Several that went elsewhere at once, in one message for the business."""
+    names = {member.id: member.name for member in shop.business.staff}
+    return AgendaRearranged(
+        business_id=shop.business.id,
+        owner_id=shop.business.owner_id,
+        moves=[
+            Relocation(
+                appointment=appointment(change.after, shop),
+                previous_starts_at=change.before.starts_at,
+                previous_staff_name=names.get(change.before.staff_id, ""),
+            )
+            for change in changes
+        ],
+        actor_id=actor_id,
+        reason=reason,
+    )
 
 
 def cancelled(turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None) -> Event:

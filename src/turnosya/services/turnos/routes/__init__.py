@@ -7,6 +7,7 @@ from turnosya.services.turnos.routes import (
     closures,
     preferences,
     proposals,
+    rearrangements,
     schedules,
     slots,
 )
@@ -19,5 +20,6 @@ ROUTERS = (
     calendars.routes,
     closures.routes,
     proposals.routes,
+    rearrangements.routes,
     answers.routes,
 )

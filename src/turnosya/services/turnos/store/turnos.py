@@ -16,6 +16,7 @@ from turnosya.services.turnos.availability import Reason
 from turnosya.services.turnos.store.seats import conflict_of, row_values
 from turnosya.services.turnos.tables import appointments, businesses
 from turnosya.services.turnos.turno import ACTIVE, LIVE, Status, Turno
+from turnosya.services.turnos.windows import Window
 
 _table = appointments.c
 _NAMES = [column.name for column in appointments.columns]
@@ -132,6 +133,17 @@ async def live_after(tx: Transaction, business_id: UUID, *, now: datetime) -> li
     return [turno_of(row) for row in await tx.execute(statement.order_by(_table.id))]
 
 
+async def live_around(tx: Transaction, business_id: UUID, span: Window) -> list[Turno]:
+    """Everything of a business that takes some of a time, holds and overbooked ones included, by id."""
+    statement = select(appointments).where(
+        _table.business_id == business_id,
+        _table.status.in_(LIVE),
+        _table.busy_from < span.end_at,
+        _table.busy_to > span.start_at,
+    )
+    return [turno_of(row) for row in await tx.execute(statement.order_by(_table.id))]
+
+
 async def starts_from(
     tx: Transaction, business_ids: Collection[UUID], *, now: datetime
 ) -> Sequence[Row[Any]]:
@@ -172,6 +184,15 @@ async def for_calendar(
 async def defer_constraints(tx: Transaction) -> None:
     """Lets turnos pass each other within this transaction; what must never be is asked at its end."""
     await tx.execute(text("SET CONSTRAINTS ALL DEFERRED"))
+
+
+async def check_constraints(tx: Transaction) -> Reason | None:
+    """Asks at once what was deferred, and everything again as it comes; answers what is not kept."""
+    try:
+        await tx.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    except IntegrityError as error:
+        return conflict_of(error)
+    return None
 
 
 async def set_local(tx: Transaction, local: Sequence[tuple[UUID, date, int]]) -> None:
