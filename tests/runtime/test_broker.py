@@ -36,8 +36,8 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     return script
 
 
-# In this order: a quorum queue that RabbitMQ 3.10 declared in the last half second before a SIGKILL comes back
-# without a leader for ever (no confirm, no answer to a consume), and only deleting it helps.
+# In this order: a quorum queue that RabbitMQ 3.10 declared in the last half second before a SIGKILL comes
+# back without a leader for ever (no confirm, no answer to a consume), and only deleting it helps.
 @pytest.mark.timeout(180)
 async def test_a_broker_that_is_stopped_or_killed_and_comes_back_has_lost_nothing(servers: Servers) -> None:
     with servers.private("rabbitmq") as broker:

@@ -210,7 +210,7 @@ async def _planned(
 
 def _all_or_none(ways: Sequence[Sequence[Goal]], live: Sequence[Turno], terms: Terms) -> Rearrangement:
     """The first way on which everybody arrives; raises MovesRefused with the obstacles on the first."""
-    obstacles: Sequence[Obstacle] = ()
+    obstacles: list[Obstacle] = []
     for goals in ways:
         moving = {goal.turno.id for goal in goals}
         standing = [turno for turno in live if turno.id not in moving]
