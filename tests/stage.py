@@ -100,8 +100,16 @@ class Stage:
 
     async def restart(self) -> None:
         """Ends everything and begins anew on the same stores, as the whole program does."""
+        await self.begin_again(await self.fall_asleep())
+
+    async def fall_asleep(self) -> list[Service[Any]]:
+        """Ends everything and leaves the stores to whom the test lets at them; says what played."""
         services = [running.service for running, _ in self._open]
         await self._end()
+        return services
+
+    async def begin_again(self, services: Iterable[Service[Any]]) -> None:
+        """Plays on where somebody else has left off."""
         self.transport = await self._transport()
         self.bus = a_bus(self.transport, load(MessagingSettings, dict(self.settings)), source="test")
         for service in services:
