@@ -2,11 +2,13 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from tests.flows.world import World
+from tests.stage import until
 from turnosya.tour.answers import DevMessage, Turno
 from turnosya.tour.people import Person, Shop
 
@@ -93,6 +95,9 @@ async def test_an_offer_that_nobody_answers_ends_by_itself(world: World) -> None
         assert (await client.turno(turno.id)).status == "proposed"
         assert (await proposal_of(client))["status"] == "expired"
         assert message.data["links"]["choose"]
+        # Some time to choose, then they are planned for once more.
+        (await world.api.ask("PUT", "/v1/dev/clock", {"advance_minutes": 20})).promised(200)
+        await until(partial(proposal_of, client), lambda found: found["status"] == "open")
     async with world.clock_moved(hours=24 * 16):
         await client.told("appointment_cancelled", turno)
         await shop.owner.told("appointment_cancelled", turno)

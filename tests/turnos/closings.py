@@ -1,6 +1,7 @@
 """Words of the tests of closed days: the fixture F1, and what its people are told and answer."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import httpx
@@ -42,6 +43,14 @@ class Day:
 
     async def closed(self, *span: str, **more: Any) -> Json:  # noqa: ANN401
         answer = await self.closes(*span, **more)
+        assert answer.status_code == 201, answer.text
+        return cast("Json", answer.json())
+
+    async def closed_on(self, date: str) -> Json:
+        """Another whole day is closed too."""
+        start = datetime.fromisoformat(f"{date}T00:00-03:00")
+        body = {"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()}
+        answer = await self.town.post(f"businesses/{self.shop.id}/closures", body, self.shop.owner)
         assert answer.status_code == 201, answer.text
         return cast("Json", answer.json())
 

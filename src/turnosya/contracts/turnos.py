@@ -120,6 +120,12 @@ class ExpireOffer(Rpc[Nothing]):
     proposal_id: UUID
 
 
+class BeginSecondRound(Rpc[Nothing]):
+    """Who still waits in a closure is planned for once more, if nobody has an offer open; else nothing."""
+
+    closure_id: UUID
+
+
 class AnswerLinks(Message):
     """Addresses that answer an offer with one tap: to look at one changes nothing, a POST to it does."""
 

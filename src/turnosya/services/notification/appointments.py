@@ -143,6 +143,8 @@ def _facts(event: AppointmentEvent) -> dict[str, Any]:
         facts["links"] = None
     elif isinstance(event, AppointmentCancelled | AppointmentProposed | AppointmentUnplaced):
         facts["reason"] = event.reason
+    if isinstance(event, AppointmentRestored):
+        facts["requested"] = appointment.status == "pending"
     if isinstance(event, _UNTIL):
         facts["expires"] = event.expires_at.isoformat()
     if isinstance(event, AppointmentProposed):

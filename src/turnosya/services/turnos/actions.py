@@ -97,7 +97,7 @@ async def _carry_out(turnos: Turnos, tx: Transaction, deed: Deed, seen: Seen) ->
     changed = turno.after(what, at=now, actor_id=deed.actor_id, reason=deed.reason)
     done = replace(changed, status=_OUTCOME[deed.action], expires_at=None)
     await turno_store.save(tx, done)
-    offer = await offers.settle(tx, done) if turno.status is Status.PROPOSED else None
+    offer = await offers.settle(turnos, tx, done) if turno.status is Status.PROPOSED else None
     if offer is not None:
         await offers.free(turnos, tx, seen.shop, offer)
     await tx.publish(_event(deed, done, seen))

@@ -10,6 +10,7 @@ from turnosya.contracts.turnos import (
     AppointmentProposed,
     AppointmentRestored,
     AppointmentUnplaced,
+    BeginSecondRound,
     ExpireOffer,
     ProposalDeclined,
     ProposalExpired,
@@ -85,6 +86,12 @@ def offered_to_waiting(held: Turno, shop: Shop, proposal: Proposal, *, links: An
         links=links.of_proposal(proposal, choose_until=None),
     )
     return [told, _expiring_later(proposal)]
+
+
+def second_round_later(closure_id: UUID, at: datetime) -> ScheduleRequested:
+    """The job that plans once more for who still waits in a closure, at the latest time asked for."""
+    request = BeginSecondRound(closure_id=closure_id)
+    return ScheduleRequested(job=Job.of(request, key=f"turnos.BeginSecondRound:{closure_id}", run_at=at))
 
 
 def _until(turno: Turno) -> datetime:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from turnosya.runtime.database import Transaction
@@ -19,6 +19,7 @@ from turnosya.services.turnos.closure import (
     Proposal,
     ProposalStatus,
     Waiting,
+    Why,
 )
 from turnosya.services.turnos.fresh import Stale
 from turnosya.services.turnos.offering import Spot
@@ -41,6 +42,10 @@ class Arrangement:
     closing: Closing
     ground: Ground
     spots: Mapping[UUID, Spot]
+    note: Mapping[str, Any] | None = None
+    """What the plan is worth; None where nobody was to be placed."""
+    is_new: bool = True
+    """Whether the closure begins with it, or has a plan made once more."""
 
     def outcome(self, turno: Turno) -> AffectedTurno:
         """What becomes of a turno."""
@@ -50,7 +55,8 @@ class Arrangement:
         spot = self.spots.get(turno.id)
         if spot is None:
             moves = self.ground.moves.get(turno.id, 0)
-            return replace(found, reason="moved_twice" if moves >= MOST_AUTOMATIC_MOVES else "no_place")
+            is_fixed = moves >= MOST_AUTOMATIC_MOVES
+            return replace(found, reason=Why.MOVED_TWICE if is_fixed else Why.NO_PLACE)
         is_moved = self.closing.reschedule == "automatic"
         outcome = Outcome.MOVED if is_moved else Outcome.PROPOSED
         return replace(found, outcome=outcome, starts_at=spot.starts_at, staff_id=spot.staff_id)
@@ -63,9 +69,10 @@ async def arrange(turnos: Turnos, tx: Transaction, plan: Arrangement) -> list[Af
     """
     work = _Arranging(turnos, tx, plan)
     found = [plan.outcome(turno) for turno in plan.ground.affected]
-    for turno in plan.ground.affected:
-        await work.let_go(turno)
-    for turno, outcome in sorted(zip(plan.ground.affected, found, strict=True), key=lambda both: both[0].id):
+    if plan.is_new:
+        found = [replace(one, status_before=await work.let_go(turno)) for turno, one in _pairs(plan, found)]
+        await work.let_go_of_waiting()
+    for turno, outcome in sorted(_pairs(plan, found), key=lambda both: both[0].id):
         if outcome.outcome is Outcome.CANCELLED:
             await work.cancel(turno)
         elif outcome.outcome is Outcome.MOVED:
@@ -74,8 +81,15 @@ async def arrange(turnos: Turnos, tx: Transaction, plan: Arrangement) -> list[Af
             await work.propose(turno, plan.spots[turno.id])
         else:
             await work.leave_waiting(turno)
+    for one in plan.ground.waiting:
+        if one.id in plan.spots:
+            work.offer(one, plan.spots[one.id])
     await work.finish()
     return found
+
+
+def _pairs(plan: Arrangement, found: Sequence[AffectedTurno]) -> list[tuple[Turno, AffectedTurno]]:
+    return list(zip(plan.ground.affected, found, strict=True))
 
 
 class _Arranging:
@@ -92,13 +106,33 @@ class _Arranging:
         self._proposals: list[Proposal] = []
         self._events: list[Event] = []
 
-    async def let_go(self, turno: Turno) -> None:
-        """An earlier closure's offer, whose time is now closed too, is no longer one."""
-        offer = await store.open_for(self._tx, turno.id) if turno.status is Status.PROPOSED else None
+    async def let_go(self, turno: Turno) -> str:
+        """An earlier closure's offer, whose time is now closed too, is no longer one.
+
+        Answers what the turno was before any of them.
+        """
+        earlier = await store.undecided_of(self._tx, turno.id) if turno.status is Status.PROPOSED else None
+        if earlier is None:
+            return turno.status
+        offer = await store.open_for(self._tx, turno.id)
         if offer is not None:
             await store.end(self._tx, offer, ProposalStatus.WITHDRAWN)
-            await store.decide(self._tx, turno.id, outcome=Outcome.KEPT, reason="closed_again")
-            await waitlist.remove(self._tx, turno_id=turno.id)
+        await store.decide(self._tx, turno.id, outcome=Outcome.KEPT, reason=Why.CLOSED_AGAIN)
+        await waitlist.remove(self._tx, turno_id=turno.id)
+        return earlier.status_before
+
+    async def let_go_of_waiting(self) -> None:
+        """What is held for the waitlist in the closed time goes back; they stay in line."""
+        for one in self._plan.ground.live:
+            if one.status is Status.HELD and one.for_appointment_id is not None and self._is_shut(one):
+                offer = await store.find_proposal(self._tx, one.id)
+                if offer is not None and offer.appointment_id is None:
+                    await store.end(self._tx, offer, ProposalStatus.WITHDRAWN)
+
+    def _is_shut(self, one: Turno) -> bool:
+        closing = self._closing
+        is_then = one.starts_at < closing.ends_at and closing.starts_at < one.ends_at
+        return is_then and closing.staff_id in (None, one.staff_id)
 
     async def cancel(self, turno: Turno) -> None:
         by, reason = self._closing.closed_by, self._closing.reason
@@ -130,10 +164,24 @@ class _Arranging:
     async def leave_waiting(self, turno: Turno) -> None:
         until = offering.decided_until(turno.starts_at, self._now + offering.AT_LEAST)
         proposed = replace(self._proposed(turno), expires_at=until)
+        if turno.id in self._plan.ground.in_vain:
+            await waitlist.add_once(self._tx, self._in_line(turno))
+            return
         await self._save(proposed)
         await waitlist.add(self._tx, self._in_line(turno))
         self._events += announcing.unplaced(
             proposed, self._shop, links=self._turnos.answer_links, reason=self._closing.reason
+        )
+
+    def offer(self, one: Waiting, spot: Spot) -> None:
+        """Something that has become free, to somebody who waited for it."""
+        kind = offering.as_sold_now(self._shop, one, spot)
+        proposal = offering.proposal_to_waiting(one, kind, spot, now=self._now)
+        held = offering.held_row(kind, spot, self._shop, proposal)
+        self._held.append(held)
+        self._proposals.append(proposal)
+        self._events += announcing.offered_to_waiting(
+            held, self._shop, proposal, links=self._turnos.answer_links
         )
 
     async def finish(self) -> None:

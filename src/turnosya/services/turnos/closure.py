@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any, Literal
 from uuid import UUID
 
 from turnosya.services.turnos.windows import Window
@@ -21,8 +23,36 @@ class Outcome(StrEnum):
 
 
 UNDECIDED = (Outcome.PROPOSED, Outcome.WAITING)
-TO_BE_PLANNED = "planning"
-"""Why a turno waits that a change has just stranded."""
+
+
+class Why(StrEnum):
+    """Why an affected turno waits, or was kept."""
+
+    TO_BE_PLANNED = "planning"
+    """A change has just stranded it, or taken away what it was offered."""
+    NO_PLACE = "no_place"
+    MOVED_TWICE = "moved_twice"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    REOPENED = "reopened"
+    CLOSED_AGAIN = "closed_again"
+    """Another closure has taken it over."""
+
+
+IN_SECOND_ROUND = (Why.NO_PLACE, Why.DECLINED, Why.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanNote:
+    """What a plan was worth: proved to be the best, or how far from it at most, and which limit ended it."""
+
+    status: Literal["proved", "limit"]
+    limit: Literal["work", "time"] | None
+    gap_percent: float | None
+    """By how much it may cost more than the best; None where even more might be placed."""
+    placed: int
+    placed_at_most: int
+    """No plan places more."""
 
 
 class ProposalStatus(StrEnum):
@@ -51,6 +81,10 @@ class Closing:
     created_at: datetime
     reopened_at: datetime | None = None
     """Since when it closes nothing. One that stands for a change of hours or members never did."""
+    plan: Mapping[str, Any] | None = None
+    """The latest ``PlanNote``, as JSON."""
+    second_round_at: datetime | None = None
+    """When those who still waited were planned for once more."""
 
     @property
     def span(self) -> Window:

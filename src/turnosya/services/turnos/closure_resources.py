@@ -31,6 +31,19 @@ class OutcomeItem(Resource):
     reason: str | None
 
 
+class PlanResource(Resource):
+    """What the latest plan was worth: proved to be the best, or how far from that it may be.
+
+    ``gap_percent`` is by how much it may cost more than the best; null where even more might be placed.
+    """
+
+    status: Literal["proved", "limit"]
+    limit: Literal["work", "time"] | None
+    gap_percent: float | None
+    placed: int
+    placed_at_most: int
+
+
 class ClosureResource(Resource):
     """A time in which a business, or one member, is closed, and whom that affects."""
 
@@ -45,6 +58,8 @@ class ClosureResource(Resource):
     horizon_days: int
     created_at: datetime
     reopened_at: datetime | None
+    second_round_at: datetime | None
+    plan: PlanResource | None
     affected: int
     counts: dict[str, int]
     outcomes: list[OutcomeItem]
@@ -95,6 +110,10 @@ def closure_resource(
             "horizon_days": closing.horizon_days,
             "created_at": closing.created_at.astimezone(zone),
             "reopened_at": closing.reopened_at.astimezone(zone) if closing.reopened_at else None,
+            "second_round_at": (
+                closing.second_round_at.astimezone(zone) if closing.second_round_at else None
+            ),
+            "plan": closing.plan,
             "affected": len(found),
             "counts": {outcome.value: counts[outcome] for outcome in Outcome},
             "outcomes": [_outcome_item(one, zone) for one in found],

@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 from turnosya.contracts.turnos import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonErased
 from turnosya.runtime.database import Transaction
-from turnosya.services.turnos import telling
+from turnosya.services.turnos import freeing, telling
 from turnosya.services.turnos.closure_resources import proposal_resource, waiting_resource
 from turnosya.services.turnos.resources import appointment_resource
 from turnosya.services.turnos.store import clients, closures, links, preferences, seats, shops, waitlist
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.store.links import CalendarLink
-from turnosya.services.turnos.turno import ACTIVE, Status, Turno, What
+from turnosya.services.turnos.turno import ACTIVE, LIVE, Status, Turno, What
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
@@ -83,6 +83,8 @@ async def forget(turnos: Turnos, event: PersonErased) -> None:
             await _forget_one(turnos, tx, turno, event.user_id)
         await clients.forget_offers(tx, event.user_id)
         await clients.forget(tx, event.user_id)
+        for turno in before:
+            await _free(turnos, tx, turno)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))
 
 
@@ -102,6 +104,13 @@ async def _forget_one(turnos: Turnos, tx: Transaction, turno: Turno, client_id: 
             await tx.publish(telling.cancelled(nameless, shop, actor_id=client_id, reason=None))
     history = [_without(line, client_id) for line in nameless.history]
     await turno_store.save(tx, replace(nameless, client_id=None, history=history))
+
+
+async def _free(turnos: Turnos, tx: Transaction, turno: Turno) -> None:
+    """What was to come and what was held goes to who waits, as after any cancelling."""
+    shop = await shops.find(tx, turno.business_id)
+    if turno.status in LIVE and shop is not None and not shop.business.deleted:
+        await freeing.freed(turnos, tx, shop, staff_id=turno.staff_id, span=turno.span)
 
 
 def _without(line: dict[str, Any], client_id: UUID) -> dict[str, Any]:

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from turnosya.runtime.database import Transaction
-from turnosya.runtime.ids import new_id
-from turnosya.services.turnos import announcing, copies
+from turnosya.services.turnos import announcing, copies, offering
 from turnosya.services.turnos.availability import Slot, Sought, free_starts
-from turnosya.services.turnos.closure import Outcome, Proposal, ProposalStatus, Waiting
-from turnosya.services.turnos.offering import Spot, held_row
+from turnosya.services.turnos.closure import Outcome, Waiting
+from turnosya.services.turnos.offering import Spot
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import closures, seats, taken, waitlist
 from turnosya.services.turnos.store import turnos as turno_store
-from turnosya.services.turnos.turno import Status, Turno, session_of
-from turnosya.services.turnos.windows import Window, local_date, utc_offset_s
+from turnosya.services.turnos.turno import Status, session_of
+from turnosya.services.turnos.windows import Window, local_date
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
 
-HELD_FOR_WAITING = timedelta(minutes=15)
 _ROOM = timedelta(days=1)
 
 
 async def freed(turnos: Turnos, tx: Transaction, shop: Shop, *, staff_id: UUID, span: Window) -> None:
-    """Offers a time that has just become free to the first in line whom it suits.
+    """Offers a time that has just become free to those in line whom it suits, first come first.
 
-    In the transaction that frees it and under the member's lock, so that nobody comes between.
+    In the transaction that frees it and under the member's lock, so that nobody comes between. What the first
+    does not need of it goes to the next.
     """
     now = turnos.clock.now()
     if span.end_at <= now:
@@ -42,23 +42,33 @@ async def freed(turnos: Turnos, tx: Transaction, shop: Shop, *, staff_id: UUID, 
     if not line:
         return
     shop = await copies.locked_shop(tx, shop.business.id)
+    left = [span]
     for one in line:
-        found = await _slot_for(turnos, tx, shop, one, staff_id=staff_id, span=span)
-        if found is not None and await _offer(turnos, tx, shop, one, slot=found):
+        found = await _slot_for(turnos, tx, shop, one, staff_id=staff_id, left=left)
+        if found is not None and await _offer(turnos, tx, shop, one, slot=found) and found.remaining == 1:
+            left = [rest for piece in left for rest in _without(piece, found)]
+        if not left:
             return
 
 
+def _without(piece: Window, slot: Slot) -> list[Window]:
+    """What a slot leaves of a time."""
+    before = Window(piece.start_at, min(piece.end_at, slot.start_at))
+    after = Window(max(piece.start_at, slot.end_at), piece.end_at)
+    return [rest for rest in (before, after) if rest.start_at < rest.end_at]
+
+
 async def _slot_for(
-    turnos: Turnos, tx: Transaction, shop: Shop, one: Waiting, *, staff_id: UUID, span: Window
+    turnos: Turnos, tx: Transaction, shop: Shop, one: Waiting, *, staff_id: UUID, left: Sequence[Window]
 ) -> Slot | None:
-    """The first start that needs some of the freed time and suits who waits."""
+    """The first start that needs some of the time that is left and suits who waits."""
     now = turnos.clock.now()
     if not shop.knows(staff_id, [one.service_id]):
         return None
     sought = await _sought(tx, shop, one)
     if staff_id not in sought.staff_ids or not sought.is_active:
         return None
-    around = Window(span.start_at - _ROOM, span.end_at + _ROOM)
+    around = Window(left[0].start_at - _ROOM, left[-1].end_at + _ROOM)
     found = await taken.between(
         tx, sought, business_id=shop.business.id, staff_ids=[staff_id], span=around, now=now
     )
@@ -74,7 +84,7 @@ async def _slot_for(
         staff_id=staff_id,
     )
     for slot in slots:
-        is_of_it = slot.start_at < span.end_at and span.start_at < slot.end_at
+        is_of_it = any(slot.start_at < piece.end_at and piece.start_at < slot.end_at for piece in left)
         if is_of_it and one.first_on <= local_date(zone, slot.start_at) <= one.last_on:
             return slot
     return None
@@ -101,22 +111,10 @@ async def _offer(turnos: Turnos, tx: Transaction, shop: Shop, one: Waiting, *, s
     turno = await turno_store.find(tx, one.appointment_id) if one.appointment_id else None
     if turno is not None and turno.status is not Status.PROPOSED:
         return False
-    proposal = Proposal(
-        id=new_id(),
-        business_id=one.business_id,
-        appointment_id=one.appointment_id,
-        waiting_id=one.id,
-        client_id=one.client_id,
-        staff_id=slot.staff_id,
-        starts_at=slot.start_at,
-        ends_at=slot.end_at,
-        expires_at=now + HELD_FOR_WAITING,
-        status=ProposalStatus.OPEN,
-        created_at=now,
-    )
-    kind = turno or _as_sold_now(shop, one, slot)
-    spot = Spot(slot.staff_id, slot.start_at, await _seat(tx, one, slot), kind.capacity)
-    held = held_row(kind, spot, shop, proposal)
+    spot = Spot(slot.staff_id, slot.start_at, await _seat(tx, one, slot), capacity=1)
+    kind = turno or offering.as_sold_now(shop, one, spot)
+    proposal = offering.proposal_to_waiting(one, kind, spot, now=now)
+    held = offering.held_row(kind, replace(spot, capacity=kind.capacity), shop, proposal)
     async with tx.connection.begin_nested() as attempt:
         if await turno_store.add_many(tx, [held]) is not None:
             await attempt.rollback()
@@ -140,40 +138,3 @@ async def _seat(tx: Transaction, one: Waiting, slot: Slot) -> int:
     """The lowest seat that is free in the session."""
     given = await seats.seats_of(tx, session_of(slot.staff_id, one.service_id, slot.start_at))
     return next(seat for seat in range(1, len(given) + 2) if seat not in given)
-
-
-def _as_sold_now(shop: Shop, one: Waiting, slot: Slot) -> Turno:
-    """What somebody who waits would book, at today's price and rules."""
-    service = shop.service(one.service_id)
-    before = timedelta(minutes=service.buffer_before_minutes)
-    after = timedelta(minutes=service.buffer_after_minutes)
-    return Turno(
-        id=one.id,
-        business_id=one.business_id,
-        client_id=one.client_id,
-        client_name=None,
-        client_phone=None,
-        service_id=one.service_id,
-        service_ids=None,
-        staff_id=slot.staff_id,
-        wants_any=one.staff_id is None,
-        status=Status.HELD,
-        session_id=one.id,
-        seat=1,
-        capacity=service.capacity,
-        starts_at=slot.start_at,
-        ends_at=slot.end_at,
-        busy_from=slot.start_at - before,
-        busy_to=slot.end_at + after,
-        starts_on=local_date(shop.calendar.zone, slot.start_at),
-        utc_offset_s=utc_offset_s(shop.calendar.zone, slot.start_at),
-        overbooked=False,
-        price_amount=service.price.amount if service.price else None,
-        price_currency=service.price.currency if service.price else None,
-        cancellation_notice_minutes=shop.schedule.cancellation_notice_minutes,
-        note=None,
-        expires_at=None,
-        for_appointment_id=one.id,
-        hold_id=None,
-        created_at=slot.start_at,
-    )

@@ -99,7 +99,7 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     moved = _at(place, move, _Standing(seen, sought, now), turno)
     if holds:
         await turno_store.forget(tx, [hold.id for hold in holds if hold.offered_for is None])
-    offer = await offers.settle(tx, moved) if turno.status is Status.PROPOSED else None
+    offer = await offers.settle(turnos, tx, moved) if turno.status is Status.PROPOSED else None
     await _write(tx, seen, old=turno, moved=moved, actor_id=move.actor_id)
     if offer is not None:
         await offers.free(turnos, tx, shop, offer)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from turnosya.services.turnos.closure import Proposal, ProposalStatus
+from turnosya.runtime.ids import new_id
+from turnosya.services.turnos.closure import Proposal, ProposalStatus, Waiting
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, history_line, session_of
 from turnosya.services.turnos.windows import local_date, utc_offset_s
@@ -15,6 +16,7 @@ from turnosya.services.turnos.windows import local_date, utc_offset_s
 ANSWER_WITHIN = timedelta(hours=12)
 BEFORE_START = timedelta(hours=2)
 AT_LEAST = timedelta(minutes=15)
+HELD_FOR_WAITING = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +93,59 @@ def proposal_for(turno: Turno, spot: Spot, *, proposal_id: UUID, now: datetime) 
         expires_at=offer_until(turno.starts_at, now=now),
         status=ProposalStatus.OPEN,
         created_at=now,
+    )
+
+
+def proposal_to_waiting(one: Waiting, kind: Turno, spot: Spot, *, now: datetime) -> Proposal:
+    """The offer of a spot to somebody who waits, for as long as ``kind``."""
+    return Proposal(
+        id=new_id(),
+        business_id=one.business_id,
+        appointment_id=one.appointment_id,
+        waiting_id=one.id,
+        client_id=one.client_id,
+        staff_id=spot.staff_id,
+        starts_at=spot.starts_at,
+        ends_at=spot.starts_at + (kind.ends_at - kind.starts_at),
+        expires_at=now + HELD_FOR_WAITING,
+        status=ProposalStatus.OPEN,
+        created_at=now,
+    )
+
+
+def as_sold_now(shop: Shop, one: Waiting, spot: Spot) -> Turno:
+    """What somebody who waits would book there, at today's price and rules."""
+    service = shop.service(one.service_id)
+    ends_at = spot.starts_at + timedelta(minutes=service.duration_minutes)
+    before = timedelta(minutes=service.buffer_before_minutes)
+    after = timedelta(minutes=service.buffer_after_minutes)
+    return Turno(
+        id=one.id,
+        business_id=one.business_id,
+        client_id=one.client_id,
+        client_name=None,
+        client_phone=None,
+        service_id=one.service_id,
+        service_ids=None,
+        staff_id=spot.staff_id,
+        wants_any=one.staff_id is None,
+        status=Status.HELD,
+        session_id=one.id,
+        seat=1,
+        capacity=service.capacity,
+        starts_at=spot.starts_at,
+        ends_at=ends_at,
+        busy_from=spot.starts_at - before,
+        busy_to=ends_at + after,
+        starts_on=local_date(shop.calendar.zone, spot.starts_at),
+        utc_offset_s=utc_offset_s(shop.calendar.zone, spot.starts_at),
+        overbooked=False,
+        price_amount=service.price.amount if service.price else None,
+        price_currency=service.price.currency if service.price else None,
+        cancellation_notice_minutes=shop.schedule.cancellation_notice_minutes,
+        note=None,
+        expires_at=None,
+        for_appointment_id=one.id,
+        hold_id=None,
+        created_at=spot.starts_at,
     )

@@ -11,7 +11,7 @@ from turnosya.contracts.turnos import ExpireOffer
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.turnos import announcing, copies, freeing, rules, telling
-from turnosya.services.turnos.closure import Outcome, Proposal, ProposalStatus
+from turnosya.services.turnos.closure import Outcome, Proposal, ProposalStatus, Why
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import closures, seats, waitlist
 from turnosya.services.turnos.store import turnos as turno_store
@@ -21,11 +21,14 @@ from turnosya.services.turnos.windows import Window
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
 
+# Whoever has just let an offer go, or let it pass, has a link to choose with, and a while to do so before
+# they are offered something else.
+CHOOSES_FIRST = timedelta(minutes=15)
 # Machines of one installation are kept nearer than this to each other by NTP.
 _CLOCKS_APART = timedelta(minutes=1)
 
 
-async def settle(tx: Transaction, turno: Turno) -> Proposal | None:
+async def settle(turnos: Turnos, tx: Transaction, turno: Turno) -> Proposal | None:
     """A turno that needed another time has one, or needs none: its offer ends, and so does its waiting.
 
     ``turno`` is as it will stand. Answers the offer, whose time is to be freed once the turno is written: it
@@ -46,7 +49,19 @@ async def settle(tx: Transaction, turno: Turno) -> Proposal | None:
         answered=True,
     )
     await waitlist.remove(tx, turno_id=turno.id)
+    await plan_again_later(turnos, tx, turno.id)
     return open_offer
+
+
+async def plan_again_later(turnos: Turnos, tx: Transaction, turno_id: UUID) -> None:
+    """Somebody has answered, or has not: the second round of their closure comes after the last of them.
+
+    Each asks for it anew, and the job looks whether it was the last: two who answer at once do not see each
+    other.
+    """
+    at = turnos.clock.now() + CHOOSES_FIRST
+    for closure_id in await closures.with_second_round_to_come(tx, turno_id):
+        await tx.publish(announcing.second_round_later(closure_id, at))
 
 
 async def expire_offer(turnos: Turnos, request: ExpireOffer) -> Nothing:
@@ -82,7 +97,7 @@ async def expire_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal_id
     await closures.end(tx, proposal, ProposalStatus.EXPIRED)
     turno = await _still_undecided(tx, proposal)
     if turno is not None:
-        await _waits_again(tx, turno, Outcome.WAITING, reason="expired")
+        await _waits_again(turnos, tx, turno, Why.EXPIRED)
         # One whose own time is over too is told that, once.
         if not rules.has_lapsed(turno, now):
             await tx.publish(announcing.expired(turno, shop, links=turnos.answer_links))
@@ -94,7 +109,7 @@ async def decline_locked(turnos: Turnos, tx: Transaction, shop: Shop, proposal: 
     await closures.end(tx, proposal, ProposalStatus.DECLINED)
     turno = await _still_undecided(tx, proposal)
     if turno is not None:
-        await _waits_again(tx, turno, Outcome.WAITING, reason="declined")
+        await _waits_again(turnos, tx, turno, Why.DECLINED)
         await tx.publish(announcing.declined(turno, shop, links=turnos.answer_links))
     await free(turnos, tx, shop, proposal)
 
@@ -106,7 +121,7 @@ async def lapse(turnos: Turnos, tx: Transaction, shop: Shop, turno: Turno) -> No
     cancelled = replace(changed, status=Status.CANCELLED, expires_at=None)
     await turno_store.save(tx, cancelled)
     why = await closures.reason_for(tx, turno.id)
-    offer = await settle(tx, cancelled)
+    offer = await settle(turnos, tx, cancelled)
     if offer is not None:
         await free(turnos, tx, shop, offer)
     owner_id = shop.business.owner_id
@@ -121,10 +136,11 @@ async def _still_undecided(tx: Transaction, proposal: Proposal) -> Turno | None:
     return turno if turno is not None and turno.status is Status.PROPOSED else None
 
 
-async def _waits_again(tx: Transaction, turno: Turno, outcome: Outcome, *, reason: str) -> None:
+async def _waits_again(turnos: Turnos, tx: Transaction, turno: Turno, why: Why) -> None:
     await closures.decide(
-        tx, turno.id, outcome=outcome, starts_at=None, staff_id=None, reason=reason, answered=True
+        tx, turno.id, outcome=Outcome.WAITING, starts_at=None, staff_id=None, reason=why, answered=True
     )
+    await plan_again_later(turnos, tx, turno.id)
 
 
 async def free(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal) -> None:

@@ -145,6 +145,7 @@ async def _move(turnos: Turnos, tx: Transaction, shop: Shop, proposal: Proposal,
         answered=True,
     )
     await waitlist.remove(tx, turno_id=turno.id)
+    await offers.plan_again_later(turnos, tx, turno.id)
     for event in telling.moved(moved, shop, before=turno, actor_id=actor_id):
         await tx.publish(event)
     await freeing.freed(turnos, tx, shop, staff_id=turno.staff_id, span=turno.span)

@@ -17,6 +17,7 @@ from turnosya.contracts.turnos import (
     AppointmentRequested,
     AppointmentRestored,
     AppointmentUnplaced,
+    BeginSecondRound,
     CompleteOver,
     ExpireOffer,
     ExpirePending,
@@ -35,12 +36,12 @@ from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
 from turnosya.services.turnos import (
     agenda,
-    closures,
     completing,
     copies,
     erasure,
     lapsing,
     offers,
+    rounds,
     upkeep,
     zone_rules,
 )
@@ -58,13 +59,14 @@ service = Service(
         GetVisits.answered_by(agenda.visits),
         ExpirePending.answered_by(lapsing.expire_pending),
         ExpireOffer.answered_by(offers.expire_offer),
+        BeginSecondRound.answered_by(rounds.begin_second),
         CompleteOver.answered_by(completing.complete_over),
         FollowZoneRules.answered_by(zone_rules.follow),
         GetHeld.answered_by(erasure.held),
     ],
     hears=[
         BusinessChanged.heard_by(copies.follow),
-        OffersWanted.heard_by(closures.offer_others),
+        OffersWanted.heard_by(rounds.offer_others),
         PersonErased.heard_by(erasure.forget),
     ],
     asks=[GetBusiness, GetPeople],

@@ -13,9 +13,9 @@ from turnosya.contracts.turnos import AffectedAppointment, NeedsDecision, Offers
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
 from turnosya.services.turnos import offering, rules, telling
-from turnosya.services.turnos.closure import TO_BE_PLANNED, AffectedTurno, Closing, Outcome
+from turnosya.services.turnos.closure import AffectedTurno, Closing, Outcome, ProposalStatus, Why
 from turnosya.services.turnos.shops import Shop
-from turnosya.services.turnos.store import closures
+from turnosya.services.turnos.store import closures, waitlist
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Status, Turno, What
 
@@ -65,19 +65,62 @@ async def resolve(
     now = turnos.clock.now()
     future = await turno_store.future_of(tx, change.before.business.id, now=now)
     stranded = change.strands([turno for turno in future if not rules.has_lapsed(turno, now)])
-    if not stranded or on_conflict == "keep":
+    if on_conflict == "keep":
         return
-    if on_conflict is None:
+    if stranded and on_conflict is None:
         raise NeedsDecision(appointments=[affected(turno, change.before) for turno in stranded])
     if on_conflict == "propose" and not change.after.business.deleted:
         await _seek_others(tx, change, stranded, actor_id=actor_id, now=now)
-        return
+    else:
+        await _cancel(tx, change, stranded, actor_id=actor_id, now=now)
+    await _withdraw_offers(tx, change, now=now)
+
+
+async def _cancel(
+    tx: Transaction, change: Change, stranded: Sequence[Turno], *, actor_id: UUID, now: datetime
+) -> None:
     # In the order in which everybody locks rows, so that two who cancel never wait for each other.
     for turno in sorted(stranded, key=lambda turno: turno.id):
         after = turno.after(What.CANCELLED, at=now, actor_id=actor_id)
         cancelled = replace(after, status=Status.CANCELLED, expires_at=None)
         await turno_store.save(tx, cancelled)
+        if turno.status is Status.PROPOSED:
+            offer = await closures.open_for(tx, turno.id)
+            if offer is not None:
+                await closures.end(tx, offer, ProposalStatus.WITHDRAWN)
+            await closures.decide(tx, turno.id, outcome=Outcome.CANCELLED, starts_at=None, staff_id=None)
+            await waitlist.remove(tx, turno_id=turno.id)
         await tx.publish(telling.cancelled(cancelled, change.before, actor_id=actor_id, reason=None))
+
+
+async def _withdraw_offers(tx: Transaction, change: Change, *, now: datetime) -> None:
+    """What was offered somewhere where the change leaves no place is offered no more.
+
+    A turno that it was offered for is planned for again; who waits stays in line.
+    """
+    live = await turno_store.live_from(tx, change.before.business.id, now=now)
+    held = [turno for turno in live if turno.status is Status.HELD and turno.for_appointment_id is not None]
+    again: set[UUID] = set()
+    for lost in change.strands(held):
+        offer = await closures.find_proposal(tx, lost.id)
+        if offer is None or offer.status is not ProposalStatus.OPEN:
+            continue
+        await closures.end(tx, offer, ProposalStatus.WITHDRAWN)
+        if offer.appointment_id is None:
+            continue
+        found = await closures.undecided_of(tx, offer.appointment_id)
+        if found is not None:
+            again.add(found.closure_id)
+        await closures.decide(
+            tx,
+            offer.appointment_id,
+            outcome=Outcome.WAITING,
+            starts_at=None,
+            staff_id=None,
+            reason=Why.TO_BE_PLANNED,
+        )
+    for closure_id in sorted(again):
+        await tx.publish(OffersWanted(business_id=change.before.business.id, closure_id=closure_id))
 
 
 async def _seek_others(
@@ -111,7 +154,7 @@ async def _seek_others(
         await tx.publish(telling.lapsing_later(turno.id, until))
     found = [
         AffectedTurno(
-            closing.id, turno.id, Outcome.WAITING, reason=TO_BE_PLANNED, status_before=turno.status.value
+            closing.id, turno.id, Outcome.WAITING, reason=Why.TO_BE_PLANNED, status_before=turno.status.value
         )
         for turno in seeking
     ]

@@ -131,6 +131,9 @@ closures = Table(
     Column("closed_by", Uuid, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("reopened_at", DateTime(timezone=True)),
+    # What the plan was worth (``closure.PlanNote``); null where nobody was to be placed.
+    Column("plan", JSONB(none_as_null=True)),
+    Column("second_round_at", DateTime(timezone=True)),
 )
 
 # What became of each turno that a closure affects.

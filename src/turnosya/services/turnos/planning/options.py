@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from turnosya.services.turnos.planning.problem import (
     COST_A_DAY,
     COST_A_MINUTE,
+    COST_A_RANK,
     COST_OF_ANOTHER_MEMBER,
     COST_OUTSIDE_PREFERENCES,
     DAYPARTS,
@@ -103,6 +104,7 @@ def _options(affected: Affected, kind: Kind, table: Ints) -> Options:
     cost = COST_A_DAY * np.abs(day - affected.day) + COST_A_MINUTE * np.abs(minute - affected.minute)
     cost += COST_OF_ANOTHER_MEMBER * (member != affected.member)
     cost += COST_OUTSIDE_PREFERENCES * ~_is_preferred(affected, day, minute)
+    cost += COST_A_RANK * affected.rank
     order = np.lexsort((member, start, cost))
     order = order[possible[order]]
     return Options(affected, kind, member[order], start[order], seats[order], cost[order])

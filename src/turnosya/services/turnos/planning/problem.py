@@ -15,6 +15,8 @@ COST_A_DAY = 10 * POINT
 COST_A_MINUTE = 1
 COST_OF_ANOTHER_MEMBER = 5 * POINT
 COST_OUTSIDE_PREFERENCES = 20 * POINT
+COST_A_RANK = 4_000 * POINT
+"""More than the rest can cost of a turno within the longest horizon, 366 days: who is before, is before."""
 
 MOST_AUTOMATIC_MOVES = 2
 MINUTES_A_DAY = 24 * 60
@@ -78,6 +80,8 @@ class Affected:
     weekdays: tuple[int, ...] = ()
     """What the client has declared to prefer, 1 = Monday; nothing declared prefers nothing."""
     automatic_moves: int = 0
+    rank: int = 0
+    """How many come before, if not all can be placed: 0 for turnos, from 1 on for the waitlist."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +151,7 @@ def cost_of(affected: Affected, place: Place) -> int:
         cost += COST_OF_ANOTHER_MEMBER
     if not is_preferred(affected, place):
         cost += COST_OUTSIDE_PREFERENCES
-    return cost
+    return cost + COST_A_RANK * affected.rank
 
 
 def is_preferred(affected: Affected, place: Place) -> bool:

@@ -12,7 +12,7 @@ from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.idempotency import Kept
 from turnosya.runtime.messages import Forbidden
 from turnosya.runtime.problems import refuses
-from turnosya.services.turnos import closures
+from turnosya.services.turnos import closures, reopening
 from turnosya.services.turnos.closure_resources import ClosureResource
 from turnosya.services.turnos.closures import Order
 from turnosya.services.turnos.resources import Reschedule
@@ -76,4 +76,4 @@ async def read_closure(here: Here, business_id: UUID, closure_id: UUID, caller: 
 @routes.delete("/{closure_id}", status_code=204, responses=refuses(Forbidden))
 async def reopen(here: Here, business_id: UUID, closure_id: UUID, caller: SignedIn) -> None:
     """Opens again: who has moved stays moved, who still waits has their own back. The owner's."""
-    await closures.reopen(here, caller.user_id, business_id, closure_id)
+    await reopening.reopen(here, caller.user_id, business_id, closure_id)

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos.closure import (
+    IN_SECOND_ROUND,
     UNDECIDED,
     AffectedTurno,
     Closing,
     Outcome,
     Proposal,
     ProposalStatus,
+    Why,
 )
 from turnosya.services.turnos.tables import affected, appointments, closures, proposals
 from turnosya.services.turnos.turno import Status
@@ -25,6 +28,8 @@ from turnosya.services.turnos.turno import Status
 _CLOSING = [field.name for field in fields(Closing)]
 _AFFECTED = [field.name for field in fields(AffectedTurno)]
 _PROPOSAL = [field.name for field in fields(Proposal)]
+_ENDED = (ProposalStatus.DECLINED, ProposalStatus.EXPIRED, ProposalStatus.WITHDRAWN)
+_IN_ROUND = (affected.c.outcome == Outcome.WAITING, affected.c.reason.in_(IN_SECOND_ROUND))
 
 
 async def add(tx: Transaction, closing: Closing, found: Sequence[AffectedTurno]) -> None:
@@ -100,6 +105,87 @@ async def moves_of(tx: Transaction, turno_ids: Collection[UUID]) -> dict[UUID, i
         .group_by(affected.c.appointment_id)
     )
     return {row.appointment_id: row.moves for row in await tx.execute(statement)}
+
+
+async def begin_second_round(tx: Transaction, closure_id: UUID, *, at: datetime) -> UUID | None:
+    """Notes that it begins, and answers whose closure that is.
+
+    None if it has begun before, if somebody has an offer open, or if nobody waits who could be offered one.
+    """
+    waits = exists().where(affected.c.closure_id == closures.c.id, *_IN_ROUND)
+    has_offer = exists().where(
+        affected.c.closure_id == closures.c.id,
+        proposals.c.appointment_id == affected.c.appointment_id,
+        proposals.c.status == ProposalStatus.OPEN,
+    )
+    statement = (
+        update(closures)
+        .where(closures.c.id == closure_id, closures.c.second_round_at.is_(None), waits, ~has_offer)
+        .values(second_round_at=at)
+        .returning(closures.c.business_id)
+    )
+    row = (await tx.execute(statement)).first()
+    return None if row is None else row.business_id
+
+
+async def with_second_round_to_come(tx: Transaction, turno_id: UUID) -> list[UUID]:
+    """Closures that affect a turno, in which somebody waits and nobody was planned for again yet."""
+    mine, other = affected.alias(), affected.alias()
+    waits = exists().where(
+        other.c.closure_id == closures.c.id,
+        other.c.outcome == Outcome.WAITING,
+        other.c.reason.in_(IN_SECOND_ROUND),
+    )
+    statement = (
+        select(closures.c.id)
+        .join(mine, mine.c.closure_id == closures.c.id)
+        .where(
+            mine.c.appointment_id == turno_id,
+            closures.c.reschedule == "propose",
+            closures.c.second_round_at.is_(None),
+            waits,
+        )
+    )
+    return [row.id for row in await tx.execute(statement)]
+
+
+async def note_plan(tx: Transaction, closure_id: UUID, note: Mapping[str, Any] | None) -> None:
+    """Keeps what the latest plan was worth; None changes nothing."""
+    if note is not None:
+        await tx.execute(update(closures).where(closures.c.id == closure_id).values(plan=dict(note)))
+
+
+async def hand_on(tx: Transaction, one: AffectedTurno, *, to: UUID) -> None:
+    """Another closure takes a turno over as it stands."""
+    await decide(tx, one.appointment_id, outcome=Outcome.KEPT, reason=Why.CLOSED_AGAIN)
+    values = asdict(replace(one, closure_id=to))
+    await tx.execute(
+        upsert(affected)
+        .values(**values)
+        .on_conflict_do_update(index_elements=[affected.c.closure_id, affected.c.appointment_id], set_=values)
+    )
+
+
+async def ended_offers_of(tx: Transaction, closure_id: UUID) -> list[Proposal]:
+    """Offers to those whom a closure affects that ended without being accepted, by time."""
+    statement = (
+        select(proposals)
+        .join(affected, affected.c.appointment_id == proposals.c.appointment_id)
+        .where(affected.c.closure_id == closure_id, proposals.c.status.in_(_ENDED))
+        .order_by(proposals.c.starts_at, proposals.c.id)
+    )
+    return [_proposal(row) for row in await tx.execute(statement)]
+
+
+async def ended_offers_to(
+    tx: Transaction, turno_ids: Collection[UUID], waiting_ids: Collection[UUID]
+) -> list[Proposal]:
+    """What these were offered and have not taken."""
+    statement = select(proposals).where(
+        or_(proposals.c.appointment_id.in_(turno_ids), proposals.c.waiting_id.in_(waiting_ids)),
+        proposals.c.status.in_(_ENDED),
+    )
+    return [_proposal(row) for row in await tx.execute(statement.order_by(proposals.c.id))]
 
 
 async def add_proposals(tx: Transaction, found: Sequence[Proposal]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, delete, exists, insert, or_, select
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.turnos.closure import ProposalStatus, Waiting
@@ -20,6 +21,11 @@ _WAITING = [field.name for field in fields(Waiting)]
 async def add(tx: Transaction, one: Waiting) -> None:
     """Somebody waits."""
     await tx.execute(insert(waiting).values(**asdict(one)))
+
+
+async def add_once(tx: Transaction, one: Waiting) -> None:
+    """The same, unless the turno waits already."""
+    await tx.execute(upsert(waiting).values(**asdict(one)).on_conflict_do_nothing())
 
 
 async def find(tx: Transaction, waiting_id: UUID) -> Waiting | None:
@@ -74,6 +80,28 @@ async def in_line(
         )
         .order_by(waiting.c.appointment_id.is_(None), waiting.c.created_at, waiting.c.id)
         .limit(50)
+    )
+    return [_waiting(row) for row in await tx.execute(statement)]
+
+
+async def line(tx: Transaction, business_id: UUID, *, from_on: date, limit: int) -> list[Waiting]:
+    """Who would like a time of a business and has no offer open, first come first.
+
+    Those whom a closure left without one are not among them: they are in its own plan.
+    """
+    has_offer = exists().where(
+        proposals.c.waiting_id == waiting.c.id, proposals.c.status == ProposalStatus.OPEN
+    )
+    statement = (
+        select(waiting)
+        .where(
+            waiting.c.business_id == business_id,
+            waiting.c.appointment_id.is_(None),
+            waiting.c.last_on >= from_on,
+            ~has_offer,
+        )
+        .order_by(waiting.c.created_at, waiting.c.id)
+        .limit(limit)
     )
     return [_waiting(row) for row in await tx.execute(statement)]
 
