@@ -31,7 +31,7 @@ check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated page
 	$(BIN)/python -m turnosya contracts --check
 	$(BIN)/pytest -q tests/project
 
-bench: $(VENV)/test.stamp test-servers ## measure, and print the figures as a table
+bench: $(VENV)/test.stamp test-servers ## measure, and print the figures as a table (ARGS="door" for a part)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: $(VENV)/test.stamp ## make both locks anew from pyproject.toml

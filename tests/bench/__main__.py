@@ -1,14 +1,15 @@
-"""``python -m tests.bench``: the figures of docs/performance.md, as a table; ``--write`` keeps them there.
+"""``python -m tests.bench [PART…]``: the figures of docs/performance.md; ``--write`` keeps them there.
 
-Every system runs in processes of its own and is called over real sockets; the whole takes some three
-minutes, whatever the machine.
+Every system runs in processes of its own and is called over real sockets. Each part can be measured
+alone while one works on it; only the whole is written down.
 """
 
 import argparse
 import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvloop
@@ -27,35 +28,45 @@ from tests.servers import Servers, warden_of_this_run
 ROOT = Path(__file__).parents[2]
 
 
-async def figures() -> AsyncGenerator[Figure]:
-    """All of them, each part as soon as it is measured."""
-    async for figure in plans.figures():
-        yield figure
-    with tempfile.TemporaryDirectory(prefix="turnosya-bench-") as name:
-        folder = Path(name)
-        async for figure in whole(folder / "whole"):
-            yield figure
-        with warden_of_this_run(ROOT):
-            servers = Servers()
-            async for figure in rpc.figures(servers):
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What parts stand on: servers that start when they are asked for, processes, an empty folder."""
+
+    servers: Servers
+    zygote: Zygote
+    folder: Path
+
+
+PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
+    "plans": lambda _: plans.figures(),
+    "whole": lambda ground: whole(ground.folder / "whole"),
+    "rpc": lambda ground: rpc.figures(ground.servers),
+    "hand-over": lambda ground: hand_over(ground.servers, ground.zygote, ground.folder),
+    "agenda": lambda ground: agenda(ground.servers, ground.zygote, ground.folder),
+    "attempts": lambda ground: attempts(ground.servers, ground.zygote, ground.folder),
+    "door": lambda ground: door.figures(ground.servers, ground.zygote, ground.folder),
+}
+
+
+async def figures(parts: Sequence[str]) -> AsyncGenerator[Figure]:
+    """Those of the parts that are named, each as soon as it is measured."""
+    with (
+        tempfile.TemporaryDirectory(prefix="turnosya-bench-") as folder,
+        warden_of_this_run(ROOT),
+        _zygote() as zygote,
+    ):
+        ground = Ground(Servers(), zygote, Path(folder))
+        for part in parts:
+            async for figure in PARTS[part](ground):
                 yield figure
-            with _zygote() as zygote:
-                async for figure in hand_over(servers, zygote, folder):
-                    yield figure
-                async for figure in agenda(servers, zygote, folder):
-                    yield figure
-                async for figure in attempts(servers, zygote, folder):
-                    yield figure
-                async for figure in door.figures(servers, zygote, folder):
-                    yield figure
 
 
-async def run(*, write: bool) -> None:
+async def run(parts: Sequence[str], *, write: bool) -> None:
     """Measures, prints, and writes the page if asked."""
     console = Console()
     found: list[Figure] = []
     with console.status("measuring"):
-        async for figure in figures():
+        async for figure in figures(parts):
             console.print(f"  {figure.name}: {figure.text}", highlight=False)
             found.append(figure)
     console.print(_table(found))
@@ -84,8 +95,14 @@ def _zygote() -> Generator[Zygote]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all of them")
     parser.add_argument("--write", action="store_true", help="keep the figures in docs/performance.md")
-    uvloop.run(run(write=parser.parse_args().write))
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    if asked.write and asked.parts:
+        parser.error("only the whole is written down")
+    uvloop.run(run(asked.parts or list(PARTS), write=asked.write))
 
 
 if __name__ == "__main__":
