@@ -1,9 +1,11 @@
 """What notification answers and tells."""
 
+from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held
-from turnosya.runtime.messages import Rpc
+from turnosya.runtime.messages import Event, Rpc
 
 
 class GetHeld(Rpc[Held]):
@@ -14,3 +16,22 @@ class GetHeld(Rpc[Held]):
 
 class PersonForgotten(Forgotten):
     """An erased person is gone from notification: what they were told, and their name in what others were."""
+
+
+class ReplyReceived(Event):
+    """Somebody with an account answered a message of ours on WhatsApp in words that are no command.
+
+    For chat: a message of theirs to the business that the message was about, or the last one they were told
+    of. Told once for each message, however often the provider brings it.
+    """
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    business_id: UUID
+    text: str
+    """As it was written, 1 to 4,000 characters."""
+    client_message_id: UUID
+    """The same whenever the same message comes again: what chat keeps it once by."""
+    sent_at: datetime
+    """When the provider says that it was written; may be late by days."""
