@@ -2,7 +2,7 @@ from collections.abc import AsyncGenerator
 
 import pytest_asyncio
 
-from tests.notification.people import Town, a_town
+from tests.notification.people import Town, a_town, as_new
 from tests.servers import Servers
 from tests.stage import Stage, a_stage
 from turnosya.services.notification.service import service as notification
@@ -18,11 +18,6 @@ async def stage(servers: Servers) -> AsyncGenerator[Stage]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def town(stage: Stage) -> Town:
     """A stage as new: nobody was told anything but that they are welcome."""
-    for name, tables in (
-        ("notification", "deliveries, messages, code_days, inbox"),
-        ("users", "people, blocks, outbox"),
-    ):
-        async with stage.running[name].host.db.transaction() as tx:
-            await tx.connection.exec_driver_sql(f"TRUNCATE {tables} CASCADE")
+    await as_new(stage)
     stage.clock.use(version=stage.clock.version + 1, set_to=None)
     return await a_town(stage)

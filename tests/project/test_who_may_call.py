@@ -28,6 +28,8 @@ PUBLIC = {
     "GET /v1/checks/health",
     "GET /v1/dev/clock",
     "GET /v1/dev/messages",
+    # The provider signs what it sends, and knows a word of ours.
+    "GET /v1/notification/webhooks/whatsapp",
     "GET /v1/turnos/answers/{purpose}",
     "GET /v1/turnos/businesses/{business_id}/overrides",
     "GET /v1/turnos/businesses/{business_id}/schedule",
@@ -41,6 +43,7 @@ PUBLIC = {
     "POST /v1/auth/otp",
     "POST /v1/auth/refresh",
     "POST /v1/auth/token",
+    "POST /v1/notification/webhooks/whatsapp",
     "POST /v1/users",
     "POST /v1/users/links/email-confirmation",
     "POST /v1/users/links/phone-change",

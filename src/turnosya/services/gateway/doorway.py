@@ -19,6 +19,8 @@ class WireLimits:
     body_bytes: int = 1024 * 1024
     # An upload of exactly 25 MiB comes in a multipart envelope; the files service counts the file.
     upload_bytes: int = 25 * 1024 * 1024 + 16 * 1024
+    # What WhatsApp says that one call of its webhook has at most.
+    webhook_bytes: int = 3 * 1024 * 1024
     body_s: float = 30
     upload_s: float = 120
     body_bytes_per_s: int = 500

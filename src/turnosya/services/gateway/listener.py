@@ -27,7 +27,7 @@ from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import MalformedRequest, PayloadTooLarge
 from turnosya.services.gateway import hygiene, problems, rules
 from turnosya.services.gateway.doorway import Doorway
-from turnosya.services.gateway.paths import is_upload
+from turnosya.services.gateway.paths import is_upload, is_webhook
 from turnosya.services.gateway.problems import HeadersTooLarge, RateLimited, RequestTimeout, UriTooLong
 
 log = structlog.get_logger()
@@ -360,7 +360,9 @@ class Listener(HttpToolsProtocol):
     # --- refusing
 
     def _body_limit(self) -> int:
-        return self.limits.upload_bytes if is_upload(self.url) else self.limits.body_bytes
+        if is_upload(self.url):
+            return self.limits.upload_bytes
+        return self.limits.webhook_bytes if is_webhook(self.url) else self.limits.body_bytes
 
     def _is_answering(self) -> bool:
         return bool(self.cycle) and not self.cycle.response_complete

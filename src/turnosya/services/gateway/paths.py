@@ -13,7 +13,8 @@ _NOUNS = {
     b"jobs": "jobs",
     b"checks": "checks",
 }
-_EXACT = {b"/v1/notification/webhooks/whatsapp": "notification"}
+WEBHOOK = b"/v1/notification/webhooks/whatsapp"
+_EXACT = {WEBHOOK: "notification"}
 # The pages and calls that show and move what production has no use for.
 _DEVELOPMENT = {
     b"/v1/dev/messages": "notification",
@@ -64,3 +65,8 @@ def takes_sockets(raw_path: bytes) -> bool:
 def is_upload(target: bytes) -> bool:
     """Whether a request target is under the one path with larger and slower bodies."""
     return target.startswith(UPLOADS) and target[len(UPLOADS) : len(UPLOADS) + 1] in (b"", b"/", b"?")
+
+
+def is_webhook(target: bytes) -> bool:
+    """Whether a request target is where a provider sends receipts, many in one body."""
+    return target.partition(b"?")[0] == WEBHOOK

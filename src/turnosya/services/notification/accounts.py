@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from turnosya.contracts.auth import NOT_ME
 from turnosya.contracts.users import CONFIRM_EMAIL, UNDO_PHONE_CHANGE, GetPeople, Person, UserRegistered
-from turnosya.services.notification import rules, store
-from turnosya.services.notification.context import NEWS, occasion
+from turnosya.services.notification import rules
+from turnosya.services.notification.context import occasion
+from turnosya.services.notification.store import deliveries as store
+from turnosya.services.notification.telling import Told, tell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +45,8 @@ async def phone_changed(notification: Notification, event: PhoneChanged) -> None
     if person is not None:
         former = person.model_copy(update={"phone": event.previous_phone})
         link = store.Link(UNDO_PHONE_CHANGE, str(event.change_id), event.undo_until)
-        await _tell(notification, former, "phone_changed", facts={}, data={}, link=link)
+        way: rules.Way = ("whatsapp", event.previous_phone)
+        await _tell(notification, former, "phone_changed", facts={}, data={}, link=link, only=way)
 
 
 async def confirm_email(notification: Notification, event: EmailConfirmationRequested) -> None:
@@ -53,7 +56,7 @@ async def confirm_email(notification: Notification, event: EmailConfirmationRequ
         link = store.Link(CONFIRM_EMAIL, str(event.confirmation_id), event.expires_at)
         way: rules.Way = ("email", event.email)
         await _tell(
-            notification, person, "email_confirmation_requested", facts={}, data={}, link=link, way=way
+            notification, person, "email_confirmation_requested", facts={}, data={}, link=link, only=way
         )
 
 
@@ -78,25 +81,19 @@ async def _tell(
     facts: Mapping[str, Any],
     data: Mapping[str, Any],
     link: store.Link | None = None,
-    way: rules.Way | None = None,
+    only: rules.Way | None = None,
 ) -> None:
     contact = rules.contact_of(person)
-    way = way or rules.route(contact)
-    if way is None:
-        return
-    new = store.NewDelivery(
+    told = Told(
         occasion=occasion(),
         template=template,
         reader="person",
         contact=contact,
-        channel=way[0],
-        address=way[1],
-        lane=NEWS,
         facts={"name": contact.name, **facts},
         data=data,
-        link=link,
+        links={} if link is None else {"link": link},
         expires_at=None if link is None else link.expires_at,
+        only=only,
+        about_account=True,
     )
-    async with notification.db.transaction() as tx:
-        await store.add(tx, [new])
-    notification.wake(NEWS)
+    await tell(notification, [told], {})

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from turnosya.contracts.turnos import (
-    Appointment,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -22,9 +21,8 @@ from turnosya.contracts.turnos import (
     ProposalExpired,
     WaitlistOffered,
 )
-from turnosya.contracts.users import GetPeople, Person
-from turnosya.services.notification import rules, store
-from turnosya.services.notification.context import NEWS, occasion
+from turnosya.services.notification import rules, telling
+from turnosya.services.notification.context import occasion
 
 if TYPE_CHECKING:
     from turnosya.services.notification.context import Notification
@@ -71,7 +69,9 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
     if isinstance(event, AppointmentBooked | AppointmentRequested) and event.in_series:
         # The series is told as one.
         return
-    people = await _sides(notification, event.appointment)
+    people, reach = await telling.people(
+        notification, {event.appointment.owner_id, event.appointment.client_id}
+    )
     client_name = rules.name_of_client(event.appointment, people)
     sides = rules.told_of(event.appointment, people)
     if isinstance(event, AppointmentCompleted) and event.by_itself:
@@ -82,34 +82,21 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
         sides = [side for side in sides if side[0] == "client"]
     readers = rules.TEMPLATES[rules.template_of(type(event).__name__)]
     sides = [side for side in sides if side[0] in readers]
-    news = [_delivery(event, reader, contact, client_name) for reader, contact in sides]
-    async with notification.db.transaction() as tx:
-        await store.add(tx, [new for new in news if new is not None])
-    notification.wake(NEWS)
+    await telling.tell(
+        notification, [_told(event, reader, contact, client_name) for reader, contact in sides], reach
+    )
 
 
-async def _sides(notification: Notification, appointment: Appointment) -> list[Person]:
-    ids = {appointment.owner_id, appointment.client_id} - {None}
-    found = await notification.bus.call(GetPeople(ids=[id_ for id_ in ids if id_ is not None]))
-    return found.people
-
-
-def _delivery(
+def _told(
     event: AppointmentEvent, reader: rules.Reader, contact: rules.Contact, client_name: str
-) -> store.NewDelivery | None:
-    way = rules.route(contact)
-    if way is None:
-        return None
+) -> telling.Told:
     appointment = event.appointment
     local_start = appointment.starts_at.astimezone(ZoneInfo(appointment.business_timezone))
-    return store.NewDelivery(
+    return telling.Told(
         occasion=occasion(),
         template=rules.template_of(type(event).__name__),
         reader=reader,
         contact=contact,
-        channel=way[0],
-        address=way[1],
-        lane=NEWS,
         about_user_id=appointment.client_id if reader == "owner" else None,
         facts={
             "name": contact.name,

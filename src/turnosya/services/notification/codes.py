@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
@@ -10,10 +11,14 @@ import structlog
 from turnosya.contracts.users import FindByPhone, GetPeople, Person
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Unavailable
-from turnosya.services.notification import rules, store
+from turnosya.services.notification import rules
 from turnosya.services.notification.context import CODES
+from turnosya.services.notification.store import deliveries as store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from turnosya.contracts.auth import CodeRequested
     from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Notification
@@ -43,6 +48,7 @@ async def send(notification: Notification, event: CodeRequested) -> None:
         email=event.email or (person.email if person else None),
         locale=rules.language(person.locale if person else event.locale),
     )
+    ways = rules.ways_of_code(event.purpose, event.channel, contact)
     new = store.NewDelivery(
         # Not the event's id: a code is sent once per sending, even if auth told it twice.
         occasion=f"{event.challenge_id}/{event.send}",
@@ -51,6 +57,8 @@ async def send(notification: Notification, event: CodeRequested) -> None:
         contact=contact,
         channel=event.channel,
         address=address,
+        ways=ways[1:],
+        fallback_at=_falls_back_at(notification, ways),
         lane=CODES,
         facts={"purpose": event.purpose},
         data={"purpose": event.purpose},
@@ -61,6 +69,13 @@ async def send(notification: Notification, event: CodeRequested) -> None:
         within = await _is_within_budget(notification, tx, known=person is not None)
         await store.add(tx, [new if within else replace(new, refused="daily_budget")])
     notification.wake(CODES)
+
+
+def _falls_back_at(notification: Notification, ways: Sequence[rules.Way]) -> datetime | None:
+    """Counted from now: a provider that is down is one that does not deliver."""
+    if len(ways) == 1 or not notification.providers.serves(ways[0][0]):
+        return None
+    return real_now() + timedelta(seconds=notification.settings.code_fallback_s)
 
 
 async def _is_within_budget(notification: Notification, tx: Transaction, *, known: bool) -> bool:

@@ -16,13 +16,27 @@ from turnosya.runtime.links import Links
 from turnosya.runtime.service import Host
 from turnosya.runtime.settings import Environment
 from turnosya.services.notification import wording
-from turnosya.services.notification.rules import TEMPLATES
+from turnosya.services.notification.channels.providers import Providers
+from turnosya.services.notification.rules import TEMPLATES, Channel
 from turnosya.services.notification.settings import NotificationSettings
 
 log = structlog.get_logger()
 
 CODES, NEWS = "codes", "news"
 LANES = (CODES, NEWS)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Deliveries that are sent apart from all others: a slow provider holds up its own news and no code."""
+
+    lane: str
+    channels: tuple[Channel, ...]
+
+
+CODE_LINE = Line(CODES, ("whatsapp", "email"))
+WHATSAPP_LINE, PUSH_LINE, MAIL_LINE = Line(NEWS, ("whatsapp",)), Line(NEWS, ("push",)), Line(NEWS, ("email",))
+LINES = (CODE_LINE, WHATSAPP_LINE, PUSH_LINE, MAIL_LINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +51,9 @@ class Notification:
     shows: bool
     limited: bool
     """False in development with TURNOSYA_RATE_LIMITS=off: the daily budget of codes is lifted."""
-    waiting: dict[str, asyncio.Event] = field(
-        default_factory=lambda: {lane: asyncio.Event() for lane in LANES}
+    providers: Providers = field(default_factory=Providers)
+    waiting: dict[Line, asyncio.Event] = field(
+        default_factory=lambda: {line: asyncio.Event() for line in LINES}
     )
 
     @classmethod
@@ -47,23 +62,26 @@ class Notification:
         """Refuses to start with a template missing."""
         wording.check_templates(TEMPLATES)
         shows = host.env is Environment.DEVELOPMENT
-        if not shows:
-            log.warning(
-                "no_provider", what="no code and no message reaches anybody: no provider is connected"
+        async with Providers.open(host.settings) as providers:
+            missing = providers.missing()
+            if not shows and missing:
+                log.warning("no_provider", channels=missing, what="nobody is reached on these channels")
+            yield cls(
+                settings=host.settings,
+                bus=host.bus,
+                db=host.db,
+                clock=host.clock,
+                links=Links(host.settings, host.process),
+                shows=shows,
+                limited=not (shows and host.process.rate_limits == "off"),
+                providers=providers,
             )
-        yield cls(
-            settings=host.settings,
-            bus=host.bus,
-            db=host.db,
-            clock=host.clock,
-            links=Links(host.settings, host.process),
-            shows=shows,
-            limited=not (shows and host.process.rate_limits == "off"),
-        )
 
     def wake(self, lane: str) -> None:
         """A delivery was queued: this process need not wait for its next look."""
-        self.waiting[lane].set()
+        for line, waiting in self.waiting.items():
+            if line.lane == lane:
+                waiting.set()
 
 
 def occasion() -> str:

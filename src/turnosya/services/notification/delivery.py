@@ -1,25 +1,26 @@
-"""Sends what is queued, a lane at a time, apart from hearing: a killed process leaves its rows to others."""
+"""Sends what is queued, a line at a time, apart from hearing: a killed process leaves its rows to others."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from math import ceil
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
-from jinja2 import TemplateError
 
-from turnosya.contracts.auth import CodeRequested
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Unavailable
-from turnosya.services.notification import rules, store, wording
-from turnosya.services.notification.context import CODES, NEWS
+from turnosya.services.notification import handing, letters, metrics, rules
+from turnosya.services.notification.context import CODE_LINE, CODES, MAIL_LINE, PUSH_LINE, WHATSAPP_LINE
+from turnosya.services.notification.store import addresses
+from turnosya.services.notification.store import deliveries as store
+from turnosya.services.notification.store import handing as handing_store
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from turnosya.services.notification.context import Notification
+    from turnosya.runtime.database import Transaction
+    from turnosya.services.notification.context import Line, Notification
+    from turnosya.services.notification.rules import Channel
 
 log = structlog.get_logger()
 
@@ -27,16 +28,29 @@ log = structlog.get_logger()
 _BATCH = 50
 # So a code that was shown in development is readable for a minute longer than it lives, at most.
 _FORGET_S = 60.0
+# Whoever was handed to a provider and has not come back by then was killed on the way: three time-outs.
+_LEASE_TIMEOUTS = 3
+_WATCH_S = 0.5
 
 
 async def send_codes(notification: Notification) -> None:
-    """The lane of codes, for ever."""
-    await _run(notification, CODES)
+    """The line of codes, for ever."""
+    await _run(notification, CODE_LINE)
 
 
-async def send_news(notification: Notification) -> None:
-    """The lane of all else, for ever."""
-    await _run(notification, NEWS)
+async def send_whatsapp(notification: Notification) -> None:
+    """The line of news by WhatsApp, for ever."""
+    await _run(notification, WHATSAPP_LINE)
+
+
+async def send_cards(notification: Notification) -> None:
+    """The line of news by push, for ever."""
+    await _run(notification, PUSH_LINE)
+
+
+async def send_mail(notification: Notification) -> None:
+    """The line of news by e-mail, for ever."""
+    await _run(notification, MAIL_LINE)
 
 
 async def forget(notification: Notification) -> None:
@@ -56,73 +70,164 @@ async def forget_once(notification: Notification) -> None:
         await store.forget(tx, before=now - timedelta(days=notification.settings.deliveries_kept_days))
         await store.hide_codes(tx, expired_at=now)
         await store.forget_days(tx, before=now.date() - timedelta(days=2))
+        await addresses.forget_shut(tx)
 
 
-async def _run(notification: Notification, lane: str) -> None:
-    wake = notification.waiting[lane]
+async def watch(notification: Notification) -> None:
+    """Looks after what was handed over and never came back, and what is not delivered in its time."""
     while True:
-        wake.clear()
-        ended = 0
         try:
-            ended = await send_waiting(notification, lane)
+            await watch_once(notification)
         except Unavailable:
-            log.warning("deliveries_wait_for_database", lane=lane)
+            log.warning("watch_put_off")
         except Exception:
-            log.exception("deliveries_failed", lane=lane)
-        if ended < _BATCH:
+            log.exception("watch_failed")
+        await asyncio.sleep(_WATCH_S)
+
+
+async def watch_once(notification: Notification) -> None:
+    """The same, now."""
+    async with notification.db.transaction() as tx:
+        lost = await handing_store.lost(tx)
+        for delivery in lost:
+            log.warning("delivery_claim_lost", delivery_id=str(delivery.id))
+            await handing.record(notification, tx, delivery, handing.LOST)
+        late = await handing_store.late(tx)
+        for delivery in late:
+            log.info("delivery_is_late", delivery_id=str(delivery.id), channel=delivery.channel)
+            await handing_store.next_way(tx, delivery)
+            await handing_store.fell_back(tx, delivery)
+    for delivery in (*lost, *late):
+        notification.wake(delivery.lane)
+
+
+async def _run(notification: Notification, line: Line) -> None:
+    wake = notification.waiting[line]
+    hands: set[asyncio.Task[None]] = set()
+    try:
+        while True:
+            wake.clear()
+            taken = 0
             try:
-                # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
-                async with asyncio.timeout(notification.settings.notification_poll_s):
-                    await wake.wait()
-            except TimeoutError:
-                continue
+                taken = await _send(notification, line, hands)
+            except Unavailable:
+                log.warning("deliveries_wait_for_database", lane=line.lane)
+            except Exception:
+                log.exception("deliveries_failed", lane=line.lane)
+            if taken < _BATCH:
+                try:
+                    # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
+                    async with asyncio.timeout(notification.settings.notification_poll_s):
+                        await wake.wait()
+                except TimeoutError:
+                    continue
+    finally:
+        if hands:
+            # Told to stop: what a provider is reading now is waited for, else nobody would know of it.
+            await asyncio.wait(hands, timeout=notification.settings.provider_timeout_s + 1)
 
 
-async def send_waiting(notification: Notification, lane: str) -> int:
-    """Ends a batch of a lane's deliveries and says how many.
+async def _send(notification: Notification, line: Line, hands: set[asyncio.Task[None]]) -> int:
+    """Sends some of a line, or begins to; how many."""
+    served: list[Channel] = [channel for channel in line.channels if notification.providers.serves(channel)]
+    unserved: list[Channel] = [channel for channel in line.channels if channel not in served]
+    taken = 0
+    if unserved:
+        show = _show if notification.shows else _without_provider
+        taken = await show(notification, line, unserved)
+    for channel in served:
+        room = min(_BATCH, notification.settings.hands_at_once - len(hands))
+        if room <= 0:
+            break
+        for delivery in await _claim(notification, line, channel, room):
+            task = asyncio.create_task(handing.hand(notification, delivery))
+            hands.add(task)
+            task.add_done_callback(partial(_ended, hands, notification.waiting[line]))
+            taken = _BATCH
+    return taken
 
-    In development showing a message and noting it as sent are one transaction: exactly once.
+
+def _ended(hands: set[asyncio.Task[None]], wake: asyncio.Event, task: asyncio.Task[None]) -> None:
+    hands.discard(task)
+    wake.set()
+
+
+async def _claim(notification: Notification, line: Line, channel: Channel, room: int) -> list[store.Delivery]:
+    settings = notification.settings
+    is_code = line.lane == CODES
+    paced = channel == "whatsapp"
+    async with notification.db.transaction() as tx:
+        paused_for = await addresses.paused_for(tx, channel)
+        if paused_for is not None and paused_for.startswith(handing.STOPPED):
+            await _elsewhere(tx, line, channel)
+            return []
+        if paused_for is not None and not is_code:
+            return []
+        if paced and not is_code:
+            # Codes take their room without asking: they do not wait for news, news wait for them.
+            ahead_s = max(1.0, settings.notification_poll_s)
+            room = min(
+                room, await addresses.room(tx, channel, per_s=settings.whatsapp_per_s, ahead_s=ahead_s)
+            )
+            if room == 0:
+                return []
+        claimed = await handing_store.claim(
+            tx,
+            line.lane,
+            [channel],
+            limit=room,
+            lease_s=settings.provider_timeout_s * _LEASE_TIMEOUTS,
+            apart_s=settings.whatsapp_one_per_s if paced and not is_code else 0.0,
+        )
+        if paced and claimed:
+            await addresses.take_room(tx, channel, per_s=settings.whatsapp_per_s, taken=len(claimed))
+    return claimed
+
+
+async def _elsewhere(tx: Transaction, line: Line, channel: Channel) -> None:
+    """A channel whose account does not work is not waited for where there is another."""
+    for delivery in await store.take_waiting(tx, line.lane, [channel], limit=_BATCH, with_ways=True):
+        await handing_store.next_way(tx, delivery)
+        await handing_store.end(tx, delivery, state="failed", reason="channel_stopped")
+
+
+async def _without_provider(notification: Notification, line: Line, channels: list[Channel]) -> int:
+    """Ends what cannot be sent; what was not sent is not called sent."""
+    async with notification.db.transaction() as tx:
+        waiting = await store.take_waiting(tx, line.lane, channels, limit=_BATCH)
+        for delivery in waiting:
+            moved = await handing_store.next_way(tx, delivery)
+            await handing_store.end(tx, delivery, state="failed", reason="no_provider")
+            metrics.outcomes.labels(delivery.channel, "no_provider").inc()
+            if not moved:
+                log.error(
+                    "delivery_failed",
+                    delivery_id=str(delivery.id),
+                    channel=delivery.channel,
+                    why="no_provider",
+                )
+    if waiting:
+        notification.wake(line.lane)
+    return len(waiting)
+
+
+async def _show(notification: Notification, line: Line, channels: list[Channel]) -> int:
+    """Ends a batch of a lane's deliveries on the page of development and says how many.
+
+    Showing a message and noting it as sent are one transaction: exactly once.
     """
     async with notification.db.transaction() as tx:
-        waiting = await store.take_waiting(tx, lane, limit=_BATCH)
-        ends = [_ended(notification, delivery) for delivery in waiting]
+        waiting = await store.take_waiting(tx, line.lane, channels, limit=_BATCH)
+        ends = [_shown(notification, delivery) for delivery in waiting]
         await store.end(tx, ends, sent_at=notification.clock.now())
     return len(ends)
 
 
-def _ended(notification: Notification, delivery: store.Delivery) -> store.Ended:
-    now = real_now()
-    if rules.has_expired(delivery.expires_at, real_now=now):
+def _shown(notification: Notification, delivery: store.Delivery) -> store.Ended:
+    if rules.has_expired(delivery.expires_at, real_now=real_now()):
         return store.Ended(delivery, "suppressed", "expired")
-    if not notification.shows:
-        # Providers are not connected yet: what was not sent is not called sent.
-        log.error(
-            "delivery_failed", delivery_id=str(delivery.id), channel=delivery.channel, why="no_provider"
-        )
-        return store.Ended(delivery, "failed", "no_provider")
-    try:
-        secrets = _opened(notification, delivery, now)
-        letter = wording.write(
-            delivery.template,
-            delivery.reader,
-            delivery.channel,
-            locale=delivery.locale,
-            facts={**delivery.facts, **secrets},
-        )
-    except (TemplateError, LookupError, ValueError):
-        log.exception("delivery_failed", delivery_id=str(delivery.id), template=delivery.template)
+    written = letters.write(notification, delivery)
+    if written is None:
         return store.Ended(delivery, "failed", "not_written")
-    data = dict(delivery.data)
-    data |= {name: secrets[name] for name in ("code", "link") if name in secrets}
-    return store.Ended(delivery, "sent", shown=store.Shown(letter, data))
-
-
-def _opened(notification: Notification, delivery: store.Delivery, now: datetime) -> dict[str, Any]:
-    if delivery.link is not None:
-        link = store.Link.of(delivery.link)
-        return {"link": notification.links.address(link.to, link.subject, expires_at=link.expires_at)}
-    if delivery.sealed is None:
-        return {}
-    event = notification.bus.decode(CodeRequested, delivery.sealed)
-    assert isinstance(event, CodeRequested)  # noqa: S101 - decoded as such
-    return {"code": event.code, "minutes": max(1, ceil((event.expires_at - now).total_seconds() / 60))}
+    metrics.outcomes.labels(delivery.channel, "shown").inc()
+    return store.Ended(delivery, "sent", shown=store.Shown(written.letter, written.data))

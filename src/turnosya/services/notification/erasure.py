@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from turnosya.contracts.notification import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonErased
-from turnosya.services.notification import store
+from turnosya.services.notification.store import people as store
 
 if TYPE_CHECKING:
     from turnosya.services.notification.context import Notification

@@ -12,7 +12,7 @@ import structlog
 from turnosya.contracts.users import FindByPhone, GetPeople, People
 from turnosya.runtime.messages import Unavailable
 from turnosya.runtime.phones import canonical
-from turnosya.services.notification import store
+from turnosya.services.notification.store import deliveries as store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from turnosya.runtime.http import context_of, router
 from turnosya.runtime.messages import NotFound
 from turnosya.services.notification import inquiry
 from turnosya.services.notification.context import Notification
-from turnosya.services.notification.store import ShownMessage
+from turnosya.services.notification.store.deliveries import ShownMessage
 
 
 class DevMessage(Resource):

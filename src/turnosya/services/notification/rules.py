@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from turnosya.contracts.users import NotificationSettings
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from turnosya.contracts.auth import Purpose
     from turnosya.contracts.turnos import Appointment
-    from turnosya.contracts.users import Person
+    from turnosya.contracts.users import Person, Reach
 
 Channel = Literal["whatsapp", "email", "push"]
 Reader = Literal["client", "owner", "person"]
@@ -80,13 +82,71 @@ def language(locale: str) -> str:
     return spoken if spoken in LOCALES else "es"
 
 
-def route(contact: Contact) -> Way | None:
-    """The channel and address that reach somebody: WhatsApp, else e-mail, else they cannot be told."""
+def ways_of_news(
+    contact: Contact, reach: Reach | None, *, shut: Collection[Way] = ()
+) -> list[tuple[Way, ...]]:
+    """How news reaches somebody: each of these by its first way, by the next where that fails.
+
+    By push where they have a device and want it, else by WhatsApp, else by e-mail; who asked for important
+    news on WhatsApp gets it there besides. ``shut`` are ways that may not be used. Never nothing while any
+    way is open: who switched e-mail off still gets it there when nothing else is left.
+    """
+    settings = reach.settings if reach is not None else NotificationSettings()
+    push: list[Way] = []
+    if reach is not None and reach.devices and settings.push:
+        push = [("push", str(reach.user_id))]
+    direct = ways_of_account(contact, shut=shut)
+    after = [way for way in direct if way[0] == "whatsapp" or settings.email]
+    if not push:
+        return [tuple(after or direct)] if direct else []
+    chains = [(*push, *after)]
+    if settings.whatsapp_important and after and after[0][0] == "whatsapp":
+        chains.append(tuple(after))
+    return chains
+
+
+def ways_of_account(contact: Contact, *, shut: Collection[Way] = ()) -> list[Way]:
+    """How somebody reads what is about the safety of their account: WhatsApp, then e-mail."""
+    ways: list[Way] = []
     if contact.phone:
-        return "whatsapp", contact.phone
+        ways.append(("whatsapp", contact.phone))
     if contact.email:
-        return "email", contact.email
-    return None
+        ways.append(("email", contact.email))
+    return [way for way in ways if way not in shut]
+
+
+def ways_of_code(purpose: Purpose, channel: Literal["whatsapp", "email"], contact: Contact) -> list[Way]:
+    """Where a code goes, and where after that.
+
+    Only a log-in has a second way: there the password was right, and the account offers both. All other
+    codes prove who holds a number, which a letter to an address would not.
+    """
+    other: Channel = "email" if channel == "whatsapp" else "whatsapp"
+    addresses = {"whatsapp": contact.phone, "email": contact.email}
+    wanted: list[Channel] = [channel, other] if purpose == "login" else [channel]
+    return [(one, address) for one in wanted if (address := addresses[one])]
+
+
+# How long after a try the next one is made, seconds: a provider that stumbles is back in a moment, one that
+# is down is not pressed. Codes are worth nothing later.
+_CODE_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
+_NEWS_DELAYS_S = (1.0, 10.0, 30.0, 120.0, 600.0, 1800.0)
+
+
+def retry_delay_s(lane: str, attempts: int, *, asked_s: float | None = None) -> float | None:
+    """After how many seconds a try that failed is repeated; None when it has been tried often enough."""
+    delays = _CODE_DELAYS_S if lane == "codes" else _NEWS_DELAYS_S
+    if attempts > len(delays):
+        return None
+    return max(delays[attempts - 1], asked_s or 0.0)
+
+
+def may_hand_again(lane: str, attempts: int) -> bool:
+    """Whether what a provider may or may not have got is handed to it again: a code once, nothing else."""
+    return lane == "codes" and attempts < _CODE_HANDED_AT_MOST
+
+
+_CODE_HANDED_AT_MOST = 2
 
 
 def may_send_code(purpose: Purpose, *, known: bool) -> bool:

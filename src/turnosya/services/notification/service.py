@@ -21,15 +21,26 @@ from turnosya.contracts.turnos import (
     WaitlistOffered,
 )
 from turnosya.contracts.users import (
+    DropDevice,
     EmailConfirmationRequested,
     FindByPhone,
     GetPeople,
+    GetReach,
     PersonErased,
     PhoneChanged,
     UserRegistered,
 )
 from turnosya.runtime.service import Service
-from turnosya.services.notification import accounts, appointments, codes, delivery, erasure, routes, together
+from turnosya.services.notification import (
+    accounts,
+    appointments,
+    codes,
+    delivery,
+    erasure,
+    routes,
+    together,
+    webhook_routes,
+)
 from turnosya.services.notification.context import CODES, Notification
 from turnosya.services.notification.settings import NotificationSettings
 
@@ -64,9 +75,16 @@ service = Service(
         AgendaRearranged.heard_by(together.tell_of_rearranged),
     ],
     answers=[GetHeld.answered_by(erasure.held)],
-    asks=[GetPeople, FindByPhone],
+    asks=[GetPeople, FindByPhone, GetReach, DropDevice],
     tells=[PersonForgotten],
-    web=[routes.routes],
-    runs=[delivery.send_codes, delivery.send_news, delivery.forget],
+    web=[routes.routes, webhook_routes.routes],
+    runs=[
+        delivery.send_codes,
+        delivery.send_whatsapp,
+        delivery.send_cards,
+        delivery.send_mail,
+        delivery.watch,
+        delivery.forget,
+    ],
     migrations="turnosya.services.notification.migrations",
 )

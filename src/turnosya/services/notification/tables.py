@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     Table,
@@ -49,14 +50,49 @@ deliveries = Table(
     Column("link", JSONB(none_as_null=True)),
     # Somebody else whom the facts name: an owner reads who the client is.
     Column("about_user_id", Uuid),
+    # The channels and addresses that are tried after this one, in their order.
+    Column("ways", JSONB, nullable=False, server_default="[]"),
+    # A reminder is of no use once its turno has another time: [turno, its start when it was queued].
+    Column("turno_id", Uuid),
+    Column("turno_starts_at", DateTime(timezone=True)),
     Column("lane", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="queued"),
     Column("reason", Text),
     Column("expires_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended_at", DateTime(timezone=True)),
+    # How often it was handed to a provider; who hands it on now, and until when nobody else may.
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("claim", Uuid),
+    Column("claimed_until", DateTime(timezone=True)),
+    Column("handed_at", DateTime(timezone=True)),
+    Column("retry_at", DateTime(timezone=True)),
+    # When the next channel is tried unless this one has delivered by then.
+    Column("fallback_at", DateTime(timezone=True)),
+    # What the provider calls it, and what it said became of it.
+    Column("provider_id", Text),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("read_at", DateTime(timezone=True)),
     UniqueConstraint("occasion", "person", "channel", "template", name="one_delivery_each"),
-    CheckConstraint("state IN ('queued', 'sent', 'failed', 'suppressed')", name="known_state"),
+    CheckConstraint(
+        "state IN ('queued', 'sent', 'delivered', 'read', 'failed', 'suppressed', 'unknown_outcome')",
+        name="known_state",
+    ),
+    Index("deliveries_of_line", "lane", "channel", "number", postgresql_where=text("state = 'queued'")),
+    Index("deliveries_claimed", "claimed_until", postgresql_where=text("claim IS NOT NULL")),
+    Index("deliveries_to_fall_back", "fallback_at", postgresql_where=text("fallback_at IS NOT NULL")),
+    Index(
+        "deliveries_handed",
+        "address",
+        "handed_at",
+        postgresql_where=text("channel = 'whatsapp' AND handed_at IS NOT NULL"),
+    ),
+    Index(
+        "deliveries_of_provider",
+        "provider_id",
+        unique=True,
+        postgresql_where=text("provider_id IS NOT NULL"),
+    ),
     Index("deliveries_waiting", "lane", "number", postgresql_where=text("state = 'queued'")),
     Index("deliveries_of_user", "user_id"),
     Index("deliveries_about_user", "about_user_id"),
@@ -69,6 +105,28 @@ code_days = Table(
     metadata,
     Column("day", Date, primary_key=True),
     Column("sent", BigInteger, nullable=False),
+)
+
+# Addresses that nothing may go to: those who said STOP, and those that a provider says nobody has.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("address", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    # Null is for good.
+    Column("until", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# One row a channel: when the next message may go, and why none goes now. For all copies of the service.
+channels = Table(
+    "channels",
+    metadata,
+    Column("channel", Text, primary_key=True),
+    Column("next_at", DateTime(timezone=True)),
+    Column("paused_until", DateTime(timezone=True)),
+    Column("paused_for", Text),
 )
 
 # Development only: there is no WhatsApp, e-mail or push account, so what would be sent is kept here.

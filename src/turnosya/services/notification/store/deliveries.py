@@ -1,4 +1,4 @@
-"""The SQL of notification."""
+"""The SQL of deliveries: from an event to what became of it, and what development shows of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     Select,
     Text,
     bindparam,
-    cast,
     delete,
     func,
     insert,
@@ -22,14 +21,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.links import LinkTo
-from turnosya.services.notification.rules import Channel, Contact, Reader
+from turnosya.services.notification.rules import Channel, Contact, Reader, Way
 from turnosya.services.notification.tables import code_days, deliveries, messages
 from turnosya.services.notification.wording import Letter
 
@@ -69,13 +68,20 @@ class NewDelivery:
     lane: str
     facts: Mapping[str, Any]
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    ways: Sequence[Way] = ()
+    """Where it goes after that, if it does not arrive."""
     sealed: bytes | None = None
-    link: Link | None = None
+    links: Mapping[str, Link] = field(default_factory=dict[str, Link])
+    """By the name they have in the message: ``link`` if it is the only one."""
     about_user_id: UUID | None = None
     """Somebody else whom the facts name."""
+    turno: tuple[UUID, datetime] | None = None
+    """For a reminder: of no use once that turno has another time than this."""
     refused: str | None = None
     """Why it is kept and not sent."""
     expires_at: datetime | None = None
+    fallback_at: datetime | None = None
+    """When its next way is tried unless it has arrived by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,21 @@ class Delivery:
     sealed: bytes | None
     link: dict[str, Any] | None
     expires_at: datetime | None
+    lane: str
+    ways: list[list[str]]
+    attempts: int
+    claim: UUID | None
+    turno_id: UUID | None
+    turno_starts_at: datetime | None
+
+    @property
+    def links(self) -> dict[str, Link]:
+        """The links that are made when it is written, by name."""
+        if self.link is None:
+            return {}
+        # One link alone is how they were stored at first.
+        stored = {"link": self.link} if "to" in self.link else self.link
+        return {name: Link.of(one) for name, one in stored.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,28 +180,48 @@ def _values(new: NewDelivery) -> dict[str, Any]:
         "facts": dict(new.facts),
         "data": dict(new.data),
         "sealed": None if new.refused else new.sealed,
-        "link": None if new.link is None else new.link.stored(),
+        "link": {name: link.stored() for name, link in new.links.items()} or None,
         "about_user_id": new.about_user_id,
+        "ways": [list(way) for way in new.ways],
+        "turno_id": None if new.turno is None else new.turno[0],
+        "turno_starts_at": None if new.turno is None else new.turno[1],
         "state": "suppressed" if new.refused else "queued",
         "reason": new.refused,
         "ended_at": real_now() if new.refused else None,
         "lane": new.lane,
         "expires_at": new.expires_at,
+        "fallback_at": None if new.refused else new.fallback_at,
     }
 
 
+_COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
 _TAKE_WAITING = (
-    select(*(deliveries.c[name] for name in Delivery.__dataclass_fields__))
-    .where(deliveries.c.lane == bindparam("lane"), deliveries.c.state == "queued")
+    select(*_COLUMNS)
+    .where(
+        deliveries.c.lane == bindparam("lane"),
+        deliveries.c.channel == func.any(bindparam("channels", type_=ARRAY(Text))),
+        deliveries.c.state == "queued",
+    )
     .order_by(deliveries.c.number)
     .limit(bindparam("limit", type_=Integer))
     .with_for_update(skip_locked=True)
 )
 
 
-async def take_waiting(tx: Transaction, lane: str, *, limit: int) -> list[Delivery]:
-    """The oldest queued deliveries of a lane, locked; those that another copy is sending are passed over."""
-    rows = await tx.execute(_TAKE_WAITING, {"lane": lane, "limit": limit})
+_TAKE_WAITING_WITH_WAYS = _TAKE_WAITING.where(
+    func.jsonb_array_length(deliveries.c.ways) > 0, deliveries.c.claim.is_(None)
+)
+
+
+async def take_waiting(
+    tx: Transaction, lane: str, channels: Sequence[Channel], *, limit: int, with_ways: bool = False
+) -> list[Delivery]:
+    """The oldest queued deliveries of a lane, locked; those that another copy is sending are passed over.
+
+    ``with_ways``: only those that have another channel to go to.
+    """
+    statement = _TAKE_WAITING_WITH_WAYS if with_ways else _TAKE_WAITING
+    rows = await tx.execute(statement, {"lane": lane, "channels": list(channels), "limit": limit})
     return [Delivery(**row) for row in rows.mappings()]
 
 
@@ -188,7 +229,11 @@ _END = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("ended_id"))
     .values(
-        state=bindparam("state"), reason=bindparam("reason"), sealed=None, ended_at=func.clock_timestamp()
+        state=bindparam("state"),
+        reason=bindparam("reason"),
+        sealed=None,
+        fallback_at=None,
+        ended_at=func.clock_timestamp(),
     )
 )
 _SHOW = insert(messages)
@@ -205,6 +250,11 @@ async def end(tx: Transaction, ends: Sequence[Ended], *, sent_at: datetime) -> N
     if ends:
         found = [{"ended_id": one.delivery.id, "state": one.state, "reason": one.reason} for one in ends]
         await tx.execute(_END, found)
+
+
+async def show(tx: Transaction, delivery: Delivery, shown: Shown, *, sent_at: datetime) -> None:
+    """Keeps for the development page what a provider has got."""
+    await tx.execute(_SHOW, [_message(delivery, shown, sent_at)])
 
 
 def _message(delivery: Delivery, shown: Shown, sent_at: datetime) -> dict[str, Any]:
@@ -263,7 +313,13 @@ async def forget(tx: Transaction, *, before: datetime) -> int:
 
 
 async def hide_codes(tx: Transaction, *, expired_at: datetime) -> None:
-    """Takes codes that are of no use any more out of the messages that development shows."""
+    """Takes codes that are of no use any more out of deliveries, and of the messages development shows."""
+    await tx.execute(
+        update(deliveries)
+        .where(deliveries.c.sealed.is_not(None), deliveries.c.expires_at <= expired_at)
+        .where(deliveries.c.state != "queued")
+        .values(sealed=None)
+    )
     code = messages.c.data["code"].astext
     expired = select(deliveries.c.id).where(deliveries.c.expires_at <= expired_at)
     await tx.execute(
@@ -294,49 +350,3 @@ async def count_code(tx: Transaction, *, day: date, most: int) -> bool:
 async def forget_days(tx: Transaction, *, before: date) -> None:
     """Deletes the counts of days that are over."""
     await tx.execute(delete(code_days).where(code_days.c.day < before))
-
-
-# --- a person, as such ---
-
-
-async def told(tx: Transaction, user_id: UUID) -> list[Mapping[str, Any]]:
-    """What somebody was told, oldest first: template, channel, address, facts, state and when."""
-    names = ("template", "channel", "address", "locale", "facts", "state", "created_at", "ended_at")
-    rows = await tx.execute(
-        select(*(deliveries.c[name] for name in names))
-        .where(deliveries.c.user_id == user_id)
-        .order_by(deliveries.c.number)
-    )
-    return [dict(row) for row in rows.mappings()]
-
-
-# What an owner is told of a client in the words of the one or the other.
-_OF_A_CLIENT = ("client_name", "reason")
-
-
-async def forget_person(tx: Transaction, user_id: UUID, *, nobody: str) -> None:
-    """Deletes what somebody was told, and takes their name and words out of what others were told of them.
-
-    Also what went to their number or address before it was known to be theirs: the code of a sign-up.
-    """
-    theirs = deliveries.c.user_id == user_id
-    addresses = {
-        column: select(column).where(theirs, column.is_not(None))
-        for column in (deliveries.c.phone, deliveries.c.email)
-    }
-    nobodys = deliveries.c.user_id.is_(None) & or_(*(one.in_(found) for one, found in addresses.items()))
-    await tx.execute(delete(deliveries).where(theirs | nobodys))
-    about = deliveries.c.about_user_id == user_id
-    for fact in _OF_A_CLIENT:
-        words = deliveries.c.facts[fact].astext
-        await tx.execute(
-            update(messages)
-            .where(messages.c.id == deliveries.c.id, about, words != "")
-            .values(
-                subject=func.replace(messages.c.subject, words, nobody),
-                body=func.replace(messages.c.body, words, nobody),
-            )
-        )
-        nameless = func.jsonb_set(deliveries.c.facts, cast([fact], ARRAY(Text)), cast(nobody, JSONB))
-        await tx.execute(update(deliveries).where(about, words != "").values(facts=nameless))
-    await tx.execute(update(deliveries).where(about).values(about_user_id=None))

@@ -1,0 +1,133 @@
+"""The templates that the provider approves: few frames, into which our own words go as parameters.
+
+What an event says is ours to change (``templates/``); a frame changes only with a new approval. Frames are
+for news, for what asks something (with buttons), for reminders (with buttons), and for codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from turnosya.services.notification.channels.outcome import mapping, mappings
+
+if TYPE_CHECKING:
+    from turnosya.services.notification.channels.outcome import Outgoing
+
+# The provider's names of our languages.
+LANGUAGES: Mapping[str, str] = {"es": "es_AR", "en": "en", "pt": "pt_BR"}
+BODIES: Mapping[str, Mapping[str, str]] = {
+    "news": {
+        "es": "Novedad de TurnosYa: {{1}}.\n\n{{2}}\n\nPara no recibir más avisos, respondé BAJA.",
+        "en": "News from TurnosYa: {{1}}.\n\n{{2}}\n\nTo get no more of these, answer STOP.",
+        "pt": "Novidade do TurnosYa: {{1}}.\n\n{{2}}\n\nPara não receber mais avisos, responda SAIR.",
+    },
+    "question": {
+        "es": "TurnosYa te pregunta: {{1}}.\n\n{{2}}\n\nRespondé con un botón, o con 1 o 2.",
+        "en": "TurnosYa asks you: {{1}}.\n\n{{2}}\n\nAnswer with a button, or with 1 or 2.",
+        "pt": "TurnosYa pergunta: {{1}}.\n\n{{2}}\n\nResponda com um botão, ou com 1 ou 2.",
+    },
+    "reminder": {
+        "es": "Recordatorio de TurnosYa: {{1}}.\n\n{{2}}\n\nRespondé con un botón, o con 1 o 2.",
+        "en": "Reminder from TurnosYa: {{1}}.\n\n{{2}}\n\nAnswer with a button, or with 1 or 2.",
+        "pt": "Lembrete do TurnosYa: {{1}}.\n\n{{2}}\n\nResponda com um botão, ou com 1 ou 2.",
+    },
+}
+BUTTONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "question": {"es": ("Aceptar", "Rechazar"), "en": ("Accept", "Decline"), "pt": ("Aceitar", "Recusar")},
+    "reminder": {
+        "es": ("Confirmar", "Cancelar"),
+        "en": ("Confirm", "Cancel"),
+        "pt": ("Confirmar", "Cancelar"),
+    },
+}
+# What a pressed button brings back, whatever is written on it.
+PAYLOADS = ("1", "2")
+_TEXT_MOST = 1024
+# Lives no longer than the code: an old one that arrives late only confuses.
+CODE_TTL_S = 300
+
+
+def frame_of(message: Outgoing) -> str:
+    """Which frame carries a message."""
+    if message.code is not None:
+        return "code"
+    if message.template == "appointment_reminder":
+        return "reminder"
+    links = mapping(message.data.get("links")) or {}
+    return "question" if links.get("accept") else "news"
+
+
+def content_of(message: Outgoing, *, prefix: str) -> dict[str, Any]:
+    """The part of a request that says what is said."""
+    frame = frame_of(message)
+    if frame == "code":
+        # The provider wants the code twice: in the text, and behind the button that copies it.
+        components = [
+            _body(message.code or ""),
+            {
+                "type": "button",
+                "sub_type": "url",
+                "index": "0",
+                "parameters": [{"type": "text", "text": message.code}],
+            },
+        ]
+    else:
+        components = [_body(message.letter.subject, message.letter.body)]
+        if frame in BUTTONS:
+            components += [
+                {
+                    "type": "button",
+                    "sub_type": "quick_reply",
+                    "index": str(index),
+                    "parameters": [{"type": "payload", "payload": payload}],
+                }
+                for index, payload in enumerate(PAYLOADS)
+            ]
+    return {
+        "type": "template",
+        "template": {
+            "name": f"{prefix}{frame}",
+            "language": {"code": LANGUAGES[message.locale]},
+            "components": components,
+        },
+    }
+
+
+def _body(*texts: str) -> dict[str, Any]:
+    return {"type": "body", "parameters": [{"type": "text", "text": _one_line(text)} for text in texts]}
+
+
+def _one_line(text: str) -> str:
+    """A parameter has no line break, no tab, no four spaces in a row, and an end."""
+    line = " · ".join(part for part in (" ".join(line.split()) for line in text.splitlines()) if part)
+    return (line if len(line) <= _TEXT_MOST else line[: _TEXT_MOST - 1] + "…") or "—"
+
+
+def differences(approved: Sequence[Mapping[str, Any]], *, prefix: str) -> list[str]:
+    """What the provider has not approved, or approved in other words than ours."""
+    known = {(one.get("name"), one.get("language")): one for one in approved}
+    wrong: list[str] = []
+    for frame in ("code", *BODIES):
+        for locale, language in LANGUAGES.items():
+            name = f"{prefix}{frame}"
+            one = known.get((name, language))
+            if one is None:
+                wrong.append(f"template {name} ({language}) does not exist")
+            elif one.get("status") != "APPROVED":
+                wrong.append(f"template {name} ({language}) is {one.get('status')}")
+            elif frame == "code":
+                ttl = one.get("message_send_ttl_seconds")
+                if not isinstance(ttl, int) or not 30 <= ttl <= CODE_TTL_S:  # noqa: PLR2004 - the provider's least
+                    wrong.append(f"template {name} ({language}) must live 30 to {CODE_TTL_S} seconds")
+            elif _text_of(one) != BODIES[frame][locale]:
+                wrong.append(f"template {name} ({language}) says something else")
+    return wrong
+
+
+def _text_of(template: Mapping[str, Any]) -> str | None:
+    for component in mappings(template.get("components")):
+        if component.get("type") == "BODY":
+            text = component.get("text")
+            return text if isinstance(text, str) else None
+    return None

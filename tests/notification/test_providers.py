@@ -1,0 +1,442 @@
+"""Messages on their way to providers that err, limit and hang; and what is known after."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, STRANGER_PHONE, Town, a_code, a_town, as_new
+from tests.notification.providers import (
+    HTML,
+    HTML_200,
+    Providers,
+    Trick,
+    a_status,
+    a_subscription,
+    a_webhook,
+    an_error,
+    fcm_error,
+    providers,
+    signed,
+)
+from tests.servers import Servers
+from tests.stage import Stage, a_stage, until
+from turnosya.contracts.auth import CodeRequested
+from turnosya.contracts.turnos import AppointmentBooked
+from turnosya.contracts.users import Device, NotificationSettings
+from turnosya.runtime.settings import Environment
+from turnosya.services.notification import delivery
+from turnosya.services.notification.channels.whatsapp_errors import outcome_of
+from turnosya.services.notification.context import Notification
+from turnosya.services.notification.service import service as notification
+from turnosya.services.users import reach
+from turnosya.services.users.context import Users
+from turnosya.services.users.service import service as users
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PATH = "/v1/notification/webhooks/whatsapp"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Providers]:
+    folder: Path = tmp_path_factory.mktemp("providers")
+    async with providers(folder) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(servers: Servers, outside: Providers) -> AsyncGenerator[Stage]:
+    settings = {**outside.settings, "TURNOSYA_CODE_FALLBACK_S": "1", "TURNOSYA_NOTIFICATION_POLL_S": "0.05"}
+    async with a_stage(servers, [users, notification], env=Environment.PRODUCTION, settings=settings) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def town(stage: Stage, outside: Providers) -> Town:
+    await as_new(stage)
+    outside.graph.tricks.clear()
+    outside.firebase.tricks.clear()
+    outside.post.refusals.clear()
+    town = await a_town(stage, welcomed=False)
+    await until(lambda: rows(town), lambda found: [one["state"] for one in found] == ["sent", "sent"])
+    for got in (outside.graph.got, outside.firebase.got, outside.browsers.got, outside.post.got):
+        cast("list[Any]", got).clear()
+    return town
+
+
+async def rows(town: Town, template: str | None = None) -> list[dict[str, Any]]:
+    async with town.stage.running["notification"].host.db.read() as tx:
+        found = await tx.connection.exec_driver_sql("SELECT * FROM deliveries ORDER BY number")
+        return [dict(row) for row in found.mappings() if template in (None, row["template"])]
+
+
+async def ended(town: Town, template: str, *states: str) -> list[dict[str, Any]]:
+    """The deliveries of a template, once they are in these states."""
+    return await until(
+        lambda: rows(town, template), lambda found: [one["state"] for one in found] == list(states)
+    )
+
+
+async def put_off(town: Town, template: str) -> None:
+    """Returns when the first delivery of a template waits for another try."""
+    await until(lambda: rows(town, template), lambda found: any(one["retry_at"] for one in found[:1]))
+
+
+async def called(town: Town, body: bytes, headers: dict[str, str] | None = None) -> int:
+    async with town.stage.http("notification") as http:
+        answer = await http.post(PATH, content=body, headers=signed(body) if headers is None else headers)
+    return answer.status_code
+
+
+async def a_booking(town: Town) -> None:
+    turno = town.appointment(owner_id=town.client_id)
+    await town.stage.tell(AppointmentBooked(appointment=turno, actor_id=town.client_id))
+
+
+async def with_devices(town: Town, *devices: Device, **settings: bool) -> None:
+    context = cast("Users", town.stage.running["users"].context)
+    await reach.choose(context, town.client_id, NotificationSettings.model_validate(settings))
+    for device in devices:
+        await reach.add_device(context, town.client_id, device)
+
+
+async def set_email(town: Town, email: str | None) -> None:
+    async with town.stage.running["users"].host.db.transaction() as tx:
+        await tx.connection.exec_driver_sql(
+            "UPDATE people SET email = $1 WHERE id = $2", (email, town.client_id)
+        )
+
+
+def a_login(town: Town) -> CodeRequested:
+    return a_code(CLIENT_PHONE, "login", user_id=town.client_id)
+
+
+async def test_a_code_is_said_twice_in_a_template_of_its_own(town: Town, outside: Providers) -> None:
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    [one] = await ended(town, "code_requested", "sent")
+    [body] = outside.graph.to(STRANGER_PHONE)
+    template = body["template"]
+    assert (template["name"], template["language"]) == ("turnosya_code", {"code": "es_AR"})
+    said = [part["parameters"][0]["text"] for part in template["components"]]
+    assert said == ["123456", "123456"]
+    assert template["components"][1]["sub_type"] == "url"
+    assert body["biz_opaque_callback_data"] == str(one["id"])
+    assert one["sealed"] is None
+
+
+async def test_news_goes_in_a_frame_without_line_breaks(town: Town, outside: Providers) -> None:
+    await a_booking(town)
+    await ended(town, "appointment_booked", "sent")
+    [body] = outside.graph.to(CLIENT_PHONE)
+    texts = [one["text"] for one in body["template"]["components"][0]["parameters"]]
+    assert body["template"]["name"] == "turnosya_news"
+    assert all("\n" not in text and "    " not in text and text for text in texts)
+
+
+@pytest.mark.parametrize("order", [("sent", "delivered", "read"), ("read", "delivered", "sent"), ("read",)])
+async def test_receipts_in_any_order_ten_times_never_go_backwards(
+    town: Town, outside: Providers, order: tuple[str, ...]
+) -> None:
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    [one] = await ended(town, "code_requested", "sent")
+    seen: list[str] = []
+    for state in order:
+        body = a_webhook(a_status(str(one["id"]), state, wamid=one["provider_id"]))
+        assert {await called(town, body) for _ in range(10)} == {200}
+        seen.append((await rows(town, "code_requested"))[0]["state"])
+    ranks = [("sent", "delivered", "read").index(state) for state in seen]
+    assert ranks == sorted(ranks)
+    assert seen[-1] == "read"
+
+
+async def test_a_receipt_that_names_only_the_provider_s_id_is_understood(town: Town) -> None:
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    [one] = await ended(town, "code_requested", "sent")
+    assert await called(town, a_webhook(a_status(one["provider_id"], "delivered"))) == 200
+    await ended(town, "code_requested", "delivered")
+
+
+async def test_what_is_forged_is_not_there_and_what_is_unknown_changes_nothing(town: Town) -> None:
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    [one] = await ended(town, "code_requested", "sent")
+    body = a_webhook(a_status(str(one["id"]), "read", wamid="x"))
+    for headers in ({}, {"X-Hub-Signature-256": "sha256=00"}, signed(body, "another"), signed(body + b" ")):
+        assert await called(town, body, headers) == 404
+    unknown = a_webhook(a_status("wamid.unknown", "read"), a_status("not-an-id", "read", wamid="wamid.2"))
+    for nonsense in (unknown, b"", b"[]", b"{}", b"null", b'{"entry": 1}', b"\xff\xfe", b"[" * 50_000):
+        assert await called(town, nonsense) == 200
+    assert (await rows(town, "code_requested"))[0]["state"] == "sent"
+
+
+async def test_three_megabytes_of_receipts_are_taken_and_a_byte_more_is_not(town: Town) -> None:
+    padding = {"padding": "x" * 3_100_000}
+    body = a_webhook(a_status("wamid.1", "read", **padding))
+    assert await called(town, body[: 3 * 1024 * 1024]) == 200
+    assert await called(town, body + b" " * 100_000) == 413
+
+
+async def test_the_webhook_is_registered_by_who_knows_the_word(town: Town) -> None:
+    query = {"hub.mode": "subscribe", "hub.challenge": "1158201444"}
+    async with town.stage.http("notification") as http:
+        answer = await http.get(PATH, params={**query, "hub.verify_token": "what it knows"})
+        assert (answer.status_code, answer.text) == (200, "1158201444")
+        for token in ("", "what it does not know", "ñ"):
+            refused = await http.get(PATH, params={**query, "hub.verify_token": token})
+            assert refused.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "trick", [an_error(131000, 500), an_error(2, 503), HTML], ids=["131000", "2", "html"]
+)
+async def test_what_passes_is_tried_again(town: Town, outside: Providers, trick: Trick) -> None:
+    outside.graph.tricks.append(trick)
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    [one] = await ended(town, "code_requested", "sent")
+    assert one["attempts"] == 2
+    assert len(outside.graph.to(STRANGER_PHONE)) == 1
+
+
+async def test_a_code_that_nobody_answers_for_goes_once_more_and_news_never(
+    town: Town, outside: Providers
+) -> None:
+    outside.graph.tricks += ["hang", "hang", "hang"]
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    await ended(town, "code_requested", "unknown_outcome")
+    assert len(outside.graph.to(STRANGER_PHONE)) == 2
+    await a_booking(town)
+    [one] = await ended(town, "appointment_booked", "unknown_outcome")
+    assert len(outside.graph.to(CLIENT_PHONE)) == 1
+    # A receipt brings our own id: then it is known after all.
+    await called(town, a_webhook(a_status(str(one["id"]), "delivered", wamid="wamid.late")))
+    await ended(town, "appointment_booked", "delivered")
+
+
+async def test_a_page_of_a_hotel_is_no_answer(town: Town, outside: Providers) -> None:
+    outside.graph.tricks.append(HTML_200)
+    await a_booking(town)
+    [one] = await ended(town, "appointment_booked", "unknown_outcome")
+    assert one["reason"] == "not_understood"
+
+
+@pytest.mark.parametrize("said", ["at once", "by webhook"])
+async def test_who_has_no_whatsapp_gets_the_login_code_by_mail_and_other_codes_nowhere_else(
+    town: Town, outside: Providers, said: str
+) -> None:
+    await set_email(town, "carla@mail.example")
+    if said == "at once":
+        # With its 9, and without.
+        outside.graph.tricks += [an_error(131026), an_error(131026)]
+    await town.stage.tell(a_login(town))
+    if said == "by webhook":
+        [one] = await ended(town, "code_requested", "sent")
+        status = a_status(str(one["id"]), "failed", wamid="w", errors=[{"code": 131026}])
+        assert {await called(town, a_webhook(status)) for _ in range(3)} == {200}
+    first, second = await ended(town, "code_requested", "failed", "sent")
+    assert (first["channel"], second["channel"]) == ("whatsapp", "email")
+    assert first["sealed"] is None
+    [letter] = outside.post.got
+    assert "123456" in letter.get_content()
+    # The number rests; a code that proves a number goes nowhere else.
+    outside.graph.tricks += [an_error(131026), an_error(131026)]
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    await until(lambda: rows(town, "code_requested"), lambda found: found[-1]["state"] == "failed")
+    assert len(outside.post.got) == 1
+
+
+async def test_a_number_known_without_its_nine_is_found(town: Town, outside: Providers) -> None:
+    outside.graph.tricks.append(an_error(131026))
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    await ended(town, "code_requested", "sent")
+    assert len(outside.graph.to("541166778899")) == 1
+
+
+async def test_a_code_that_is_not_delivered_in_time_goes_by_the_next_channel_once(
+    town: Town, outside: Providers
+) -> None:
+    await set_email(town, "carla@mail.example")
+    await town.stage.tell(a_login(town))
+    await ended(town, "code_requested", "sent", "sent")
+    context = cast("Notification", town.stage.running["notification"].context)
+    await asyncio.gather(*(delivery.watch_once(context) for _ in range(3)))
+    assert [one["channel"] for one in await rows(town, "code_requested")] == ["whatsapp", "email"]
+    assert len(outside.post.got) == 1
+
+
+async def test_a_code_that_arrived_goes_nowhere_else(town: Town, outside: Providers) -> None:
+    await set_email(town, "carla@mail.example")
+    await town.stage.tell(a_login(town))
+    [one] = await ended(town, "code_requested", "sent")
+    await called(town, a_webhook(a_status(str(one["id"]), "delivered", wamid="w")))
+    [one] = await rows(town, "code_requested")
+    assert (one["state"], one["fallback_at"]) == ("delivered", None)
+
+
+@pytest.mark.parametrize(("template", "times"), [("code_requested", 1), ("appointment_booked", 0)])
+async def test_killed_between_the_claim_and_what_became_of_it(
+    town: Town, outside: Providers, template: str, times: int
+) -> None:
+    """The claim is there, the outcome is not: nobody knows whether the provider has it."""
+    is_code = template == "code_requested"
+    outside.graph.tricks.append(an_error(1, 500))
+    await (town.stage.tell(a_code(STRANGER_PHONE)) if is_code else a_booking(town))
+    await until(lambda: rows(town, template), lambda found: bool(found) and found[0]["attempts"] == 1)
+    async with town.stage.running["notification"].host.db.transaction() as tx:
+        await tx.connection.exec_driver_sql(
+            "UPDATE deliveries SET claim = gen_random_uuid(), claimed_until = now(), retry_at = NULL"
+            " WHERE template = $1",
+            (template,),
+        )
+    await ended(town, template, "sent" if is_code else "unknown_outcome")
+    assert len(outside.graph.got) == times
+
+
+async def test_too_fast_rests_the_channel_for_news_and_codes_go_on(town: Town, outside: Providers) -> None:
+    outside.graph.tricks.append(an_error(130429, 429, Retry_After="40"))
+    await a_booking(town)
+    await until(
+        lambda: rows(town, "appointment_booked"),
+        lambda found: bool(found) and found[0]["retry_at"] is not None,
+    )
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    await ended(town, "code_requested", "sent")
+    assert (await rows(town, "appointment_booked"))[0]["state"] == "queued"
+
+
+async def test_an_account_that_is_stopped_sends_what_it_can_elsewhere(town: Town, outside: Providers) -> None:
+    await set_email(town, "carla@mail.example")
+    outside.graph.tricks.append(an_error(190, 401))
+    await a_booking(town)
+    await ended(town, "appointment_booked", "failed", "sent")
+    assert len(outside.post.got) == 1
+    # The next one does not even try.
+    await a_booking(town)
+    await ended(town, "appointment_booked", "failed", "sent", "failed", "sent")
+    assert outside.graph.got == []
+
+
+async def test_a_message_of_ours_that_is_wrong_is_not_pressed_on_anybody(
+    town: Town, outside: Providers
+) -> None:
+    outside.graph.tricks.append(an_error(132001, 404))
+    await a_booking(town)
+    [one] = await ended(town, "appointment_booked", "failed")
+    assert (one["reason"], one["attempts"]) == ("whatsapp_132001", 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        ("again", [1, 2, 131000, 131056, 4, 80007, 130429, 131048]),
+        ("elsewhere", [131026, 131062]),
+        ("refused", [100, 131008, 131047, 132000, 132001, 132015, 999_999]),
+        ("stopped", [0, 10, 190, 368, 131031, 131042]),
+    ],
+)
+async def test_every_error_number_has_its_meaning(kind: str, codes: list[int]) -> None:
+    assert {outcome_of(code, status=400).kind for code in codes} == {kind}
+
+
+async def test_a_card_goes_to_every_device_and_what_is_gone_is_forgotten(
+    town: Town, outside: Providers
+) -> None:
+    endpoint = f"{outside.browsers.url}/push/one"
+    await with_devices(
+        town,
+        Device(token="phone", platform="fcm", subscription=None),
+        Device(token="old phone", platform="fcm", subscription=None),
+        Device(token="browser", platform="webpush", subscription=a_subscription(endpoint)),
+        Device(token="inside", platform="webpush", subscription=a_subscription("https://10.0.0.1/x")),
+    )
+    outside.firebase.tricks["old phone"] = [fcm_error(404)]
+    await a_booking(town)
+    [one] = await ended(town, "appointment_booked", "sent")
+    assert one["channel"] == "push"
+    [card] = outside.firebase.got
+    assert card["token"] == "phone"
+    assert card["data"]["appointment_id"]
+    [(headers, sealed)] = outside.browsers.got
+    assert headers["content-encoding"] == "aes128gcm"
+    assert headers["authorization"].startswith("vapid t=")
+    assert b"Barber" not in sealed
+    context = cast("Users", town.stage.running["users"].context)
+
+    async def left() -> set[str]:
+        async with context.db.read() as tx:
+            found = await tx.connection.exec_driver_sql("SELECT token FROM devices")
+            return {str(token) for token in found.scalars()}
+
+    assert await until(left, lambda tokens: len(tokens) == 2) == {"phone", "browser"}
+    assert outside.graph.got == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "channels"),
+    [
+        ([fcm_error(404)], ["push", "whatsapp"]),
+        ([fcm_error(400, field_name="message.token")], ["push", "whatsapp"]),
+        ([fcm_error(400, field_name="message.data")], ["push", "whatsapp"]),
+        ([fcm_error(401)], ["push"]),
+    ],
+    ids=["gone", "no token", "ours", "passes"],
+)
+async def test_a_card_that_cannot_arrive_goes_by_whatsapp(
+    town: Town, outside: Providers, answers: list[Any], channels: list[str]
+) -> None:
+    await with_devices(town, Device(token="phone", platform="fcm", subscription=None))
+    outside.firebase.tricks["phone"] = answers
+    await a_booking(town)
+    found = await until(
+        lambda: rows(town, "appointment_booked"), lambda rows: bool(rows) and rows[-1]["state"] == "sent"
+    )
+    assert [one["channel"] for one in found] == channels
+
+
+async def test_important_news_comes_on_whatsapp_besides(town: Town, outside: Providers) -> None:
+    await with_devices(
+        town, Device(token="phone", platform="fcm", subscription=None), whatsapp_important=True
+    )
+    await a_booking(town)
+    await ended(town, "appointment_booked", "sent", "sent")
+    assert (len(outside.firebase.got), len(outside.graph.got)) == (1, 1)
+
+
+@pytest.mark.parametrize(("answer", "tries"), [("450 later", 2), ("550 nobody here", 1)])
+async def test_an_address_that_takes_nothing_is_not_written_to_again(
+    town: Town, outside: Providers, answer: str, tries: int
+) -> None:
+    await set_email(town, "carla@mail.example")
+    outside.post.refusals["carla@mail.example"] = answer
+    code = a_code(CLIENT_PHONE, "login", channel="email", email="carla@mail.example", user_id=town.client_id)
+    await town.stage.tell(code)
+    if tries == 1:
+        found = await ended(town, "code_requested", "failed", "sent")
+        assert [one["channel"] for one in found] == ["email", "whatsapp"]
+    else:
+        await until(
+            lambda: rows(town, "code_requested"),
+            lambda found: bool(found) and found[0]["retry_at"] is not None,
+        )
+        outside.post.refusals.clear()
+        await until(lambda: rows(town, "code_requested"), lambda found: found[0]["state"] == "sent")
+    async with town.stage.running["notification"].host.db.read() as tx:
+        shut = await tx.connection.exec_driver_sql("SELECT count(*) FROM suppressions")
+        assert shut.scalar_one() == (1 if tries == 1 else 0)
+
+
+async def test_names_with_line_breaks_and_ten_thousand_characters_stay_names(
+    town: Town, outside: Providers
+) -> None:
+    await set_email(town, "carla@mail.example")
+    outside.graph.tricks += [an_error(131026), an_error(131026)]
+    name = "Bcc: all@mail.example\r\nX-Evil: 1\r\n\r\n\u202eevil {{ 7 * 7 }} " + "á" * 10_000
+    turno = town.appointment(owner_id=town.client_id, business_name=name)
+    await town.stage.tell(AppointmentBooked(appointment=turno, actor_id=town.client_id))
+    await ended(town, "appointment_booked", "failed", "sent")
+    [letter] = outside.post.got
+    assert letter["Bcc"] is None
+    assert letter["X-Evil"] is None
+    assert "49" not in letter.get_content()
+    assert OWNER_PHONE not in letter.as_string()
