@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from operator import ne
 from uuid import UUID
 
@@ -33,6 +34,26 @@ async def test_a_series_is_booked_at_once_and_what_is_over_completes_itself(worl
         seen = await client.turno(first.id)
         assert [line.what for line in seen.history] == ["booked", "completed"]
         assert (await client.turno(second.id)).status == "confirmed"
+
+
+async def test_a_turno_is_reminded_of_and_cancelled_from_the_reminder(world: World) -> None:
+    shop, client = await world.a_business(), await world.a_client()
+    turno = await world.a_booked_turno(shop, client, place=-1)
+    await world.system.until_settled()
+    two_hours_before = {"now": (turno.starts_at - timedelta(hours=2)).isoformat()}
+    (await world.api.ask("PUT", "/v1/dev/clock", two_hours_before)).promised(200)
+    try:
+        message = await client.told("appointment_reminder", turno)
+        links = message.data["links"]
+        async with httpx.AsyncClient() as stranger:
+            assert (await stranger.get(links["cancel"])).status_code == HTTPStatus.OK
+            assert (await client.turno(turno.id)).status == "confirmed"
+            assert (await stranger.post(links["coming"])).status_code == HTTPStatus.OK
+            assert (await stranger.post(links["cancel"])).status_code == HTTPStatus.OK
+        assert (await client.turno(turno.id)).status == "cancelled"
+        await client.told("appointment_cancelled", turno)
+    finally:
+        (await world.api.ask("DELETE", "/v1/dev/clock")).promised(204)
 
 
 async def test_a_day_goes_otherwise_and_each_is_told_once(world: World) -> None:

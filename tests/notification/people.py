@@ -83,7 +83,10 @@ class Town:
 
 # In the order in which nobody who is sending waits for us while we wait for them.
 TABLES = {
-    "notification": ("inbox", "deliveries", "code_days", "suppressions", "channels"),
+    "notification": (
+        *("inbox", "deliveries", "code_days", "kept_turnos", "agendas", "agenda_settings", "wakes"),
+        *("words", "outbox", "suppressions", "channels"),
+    ),
     "users": ("people", "blocks", "outbox"),
 }
 

@@ -35,11 +35,20 @@ FACTS = {
             "previous_when": f"2027-06-{day}T12:30:00+00:00",
             "service_name": "Corte",
             "staff_name": "Ana",
+            "pending": False,
             "previous_staff_name": "Beto",
         }
         for day in (14, 21)
     ],
-    "links": {name: f"https://turnos.example/{name}" for name in ("accept", "decline", "choose")},
+    "links": {
+        name: f"https://turnos.example/{name}" for name in ("accept", "decline", "choose", "coming", "cancel")
+    },
+    "count": 2,
+    "more": 0,
+    "completed": 3,
+    "missed": 1,
+    "cancelled": 0,
+    "coming": 5,
 }
 READERS = [(template, reader) for template, readers in TEMPLATES.items() for reader in readers]
 

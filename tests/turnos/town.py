@@ -12,7 +12,7 @@ import httpx
 
 from tests.callers import Callers
 from tests.stage import Stage, until
-from turnosya.contracts.users import GetPeople, People, Person
+from turnosya.contracts.users import GetPeople, GetReach, People, Person, Reaches
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Event
@@ -47,7 +47,11 @@ async def everybody_has_an_account(bus: Bus) -> None:
             ]
         )
 
+    async def reaches(_: GetReach) -> Reaches:
+        return Reaches(items=[])
+
     await bus.answer(GetPeople, people)
+    await bus.answer(GetReach, reaches)
 
 
 async def everything_told(bus: Bus) -> list[Event]:

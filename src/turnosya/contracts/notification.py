@@ -5,7 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held
-from turnosya.runtime.messages import Event, Rpc
+from turnosya.runtime.messages import Event, Nothing, Rpc, Secret
 
 
 class GetHeld(Rpc[Held]):
@@ -35,3 +35,24 @@ class ReplyReceived(Event):
     """The same whenever the same message comes again: what chat keeps it once by."""
     sent_at: datetime
     """When the provider says that it was written; may be late by days."""
+
+
+class SendReminders(Rpc[Nothing]):
+    """The job: queues every reminder that is due, and asks for itself again when the next one is."""
+
+
+class WordReceived(Event):
+    """Notification's own: a message of somebody's came by WhatsApp, and is looked at after it was stored."""
+
+    aggregate: ClassVar[str] = "sender_key"
+
+    sender_key: UUID
+    """The same for all of one number."""
+    message_key: UUID
+    phone: Secret
+    """E.164."""
+    text: Secret
+    """What was written, or what the pressed button carries."""
+    answers: str | None
+    """The provider's id of the message of ours that is answered."""
+    sent_at: datetime

@@ -8,6 +8,11 @@ from turnosya.contracts.business import Business, OnConflict, Price
 from turnosya.contracts.users import Forgotten, Held
 from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, ServiceError
 
+CANCEL_TURNO = ("turnos.cancel", "/v1/turnos/answers/cancel")
+"""The link in a reminder with which its client cancels the turno, for its id."""
+COMING = ("turnos.coming", "/v1/turnos/answers/coming")
+"""The link in a reminder with which its client says that they come, for the turno's id."""
+
 
 class Appointment(Message):
     """A turno as others need to know it, with what a message about it says."""
@@ -124,6 +129,22 @@ class BeginSecondRound(Rpc[Nothing]):
     """Who still waits in a closure is planned for once more, if nobody has an offer open; else nothing."""
 
     closure_id: UUID
+
+
+class Answered(Message):
+    """What came of an answer by message."""
+
+    done: bool
+    code: str | None = None
+    """Why not: the code of the refusal."""
+
+
+class AnswerLink(Rpc[Answered]):
+    """Does what the link with this token does, for somebody who answered in words. Safe to repeat."""
+
+    purpose: str
+    """``accept``, ``decline``, ``cancel`` or ``coming``."""
+    token: str
 
 
 class AnswerLinks(Message):

@@ -159,6 +159,15 @@ class DropDevice(Rpc[Nothing]):
     token: str
 
 
+class NotificationSettingsChanged(Event):
+    """Somebody chose how they want to be told."""
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    settings: NotificationSettings
+
+
 class Held(Message):
     """What a service holds about a person, by kind of record, each record as plain JSON."""
 

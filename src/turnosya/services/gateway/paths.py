@@ -14,7 +14,7 @@ _NOUNS = {
     b"checks": "checks",
 }
 WEBHOOK = b"/v1/notification/webhooks/whatsapp"
-_EXACT = {WEBHOOK: "notification"}
+_EXACT = {WEBHOOK: "notification", b"/v1/notification/agenda-settings": "notification"}
 # The pages and calls that show and move what production has no use for.
 _DEVELOPMENT = {
     b"/v1/dev/messages": "notification",

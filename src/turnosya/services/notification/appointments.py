@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from turnosya.contracts.turnos import (
     AppointmentBooked,
@@ -21,8 +20,9 @@ from turnosya.contracts.turnos import (
     ProposalExpired,
     WaitlistOffered,
 )
-from turnosya.services.notification import rules, telling
-from turnosya.services.notification.context import occasion
+from turnosya.services.notification import reminders, rules, telling
+from turnosya.services.notification.context import NEWS, occasion
+from turnosya.services.notification.facts import facts_of, turno_data
 
 if TYPE_CHECKING:
     from turnosya.services.notification.context import Notification
@@ -66,9 +66,6 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
 
     One function for all events of a turno, so that one inbox line keeps them in order.
     """
-    if isinstance(event, AppointmentBooked | AppointmentRequested) and event.in_series:
-        # The series is told as one.
-        return
     people, reach = await telling.people(
         notification, {event.appointment.owner_id, event.appointment.client_id}
     )
@@ -82,16 +79,22 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
         sides = [side for side in sides if side[0] == "client"]
     readers = rules.TEMPLATES[rules.template_of(type(event).__name__)]
     sides = [side for side in sides if side[0] in readers]
-    await telling.tell(
-        notification, [_told(event, reader, contact, client_name) for reader, contact in sides], reach
-    )
+    if isinstance(event, AppointmentBooked | AppointmentRequested) and event.in_series:
+        # The series is told as one.
+        sides = []
+    told = [_told(event, reader, contact, client_name) for reader, contact in sides]
+    async with notification.db.transaction() as tx:
+        await telling.queue(tx, told, reach)
+        if not isinstance(event, WaitlistOffered):
+            # What somebody waits for is not booked yet.
+            await reminders.keep(notification, tx, event.appointment, reach)
+    notification.wake(NEWS)
 
 
 def _told(
     event: AppointmentEvent, reader: rules.Reader, contact: rules.Contact, client_name: str
 ) -> telling.Told:
     appointment = event.appointment
-    local_start = appointment.starts_at.astimezone(ZoneInfo(appointment.business_timezone))
     return telling.Told(
         occasion=occasion(),
         template=rules.template_of(type(event).__name__),
@@ -104,27 +107,13 @@ def _told(
             "by": rules.doer(reader, None if isinstance(event, _BY_NOBODY) else event.actor_id, appointment),
             **_facts(event),
         },
-        data={
-            "appointment_id": str(appointment.id),
-            "business_id": str(appointment.business_id),
-            "starts_at": local_start.isoformat(),
-            "status": appointment.status,
-            **_links(event),
-        },
+        data={**turno_data(appointment), **_links(event)},
     )
 
 
 def _facts(event: AppointmentEvent) -> dict[str, Any]:
     appointment = event.appointment
-    facts: dict[str, Any] = {
-        "business_name": appointment.business_name,
-        "service_name": appointment.service_name,
-        "staff_name": appointment.staff_name,
-        "address_line": appointment.address_line,
-        "price": appointment.price.model_dump() if appointment.price else None,
-        "timezone": appointment.business_timezone,
-        "when": appointment.starts_at.isoformat(),
-    }
+    facts = facts_of(appointment)
     if isinstance(event, AppointmentMoved):
         facts["previous_when"] = event.previous_starts_at.isoformat()
         facts["links"] = None

@@ -16,8 +16,12 @@ from turnosya.services.notification.context import CODE_LINE, CODES, MAIL_LINE, 
 from turnosya.services.notification.store import addresses
 from turnosya.services.notification.store import deliveries as store
 from turnosya.services.notification.store import handing as handing_store
+from turnosya.services.notification.store import reminders as reminder_store
+from turnosya.services.notification.store import words as words_store
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Line, Notification
     from turnosya.services.notification.rules import Channel
@@ -69,6 +73,8 @@ async def forget_once(notification: Notification) -> None:
     async with notification.db.transaction() as tx:
         await store.forget(tx, before=now - timedelta(days=notification.settings.deliveries_kept_days))
         await store.hide_codes(tx, expired_at=now)
+        await reminder_store.forget_before(tx, notification.clock.now() - reminder_store.KEPT_FOR)
+        await words_store.forget(tx)
         await store.forget_days(tx, before=now.date() - timedelta(days=2))
         await addresses.forget_shut(tx)
 
@@ -179,9 +185,20 @@ async def _claim(notification: Notification, line: Line, channel: Channel, room:
             lease_s=settings.provider_timeout_s * _LEASE_TIMEOUTS,
             apart_s=settings.whatsapp_one_per_s if paced and not is_code else 0.0,
         )
+        outdated = await _outdated(notification, tx, claimed)
+        for delivery in claimed:
+            if delivery.id in outdated:
+                await handing_store.end(tx, delivery, state="suppressed", reason="turno_changed")
+        claimed = [delivery for delivery in claimed if delivery.id not in outdated]
         if paced and claimed:
             await addresses.take_room(tx, channel, per_s=settings.whatsapp_per_s, taken=len(claimed))
     return claimed
+
+
+async def _outdated(notification: Notification, tx: Transaction, waiting: list[store.Delivery]) -> set[UUID]:
+    """Reminders whose turno has changed since they were queued."""
+    about_turnos = [delivery.id for delivery in waiting if delivery.turno_id is not None]
+    return await reminder_store.outdated(tx, about_turnos, now=notification.clock.now())
 
 
 async def _elsewhere(tx: Transaction, line: Line, channel: Channel) -> None:
@@ -218,7 +235,13 @@ async def _show(notification: Notification, line: Line, channels: list[Channel])
     """
     async with notification.db.transaction() as tx:
         waiting = await store.take_waiting(tx, line.lane, channels, limit=_BATCH)
-        ends = [_shown(notification, delivery) for delivery in waiting]
+        outdated = await _outdated(notification, tx, waiting)
+        ends = [
+            store.Ended(delivery, "suppressed", "turno_changed")
+            if delivery.id in outdated
+            else _shown(notification, delivery)
+            for delivery in waiting
+        ]
         await store.end(tx, ends, sent_at=notification.clock.now())
     return len(ends)
 

@@ -6,13 +6,12 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import structlog
 
-from turnosya.services.notification import handing, metrics
+from turnosya.services.notification import handing, metrics, replies
 from turnosya.services.notification.channels.outcome import Outcome, mapping, mappings
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
 from turnosya.services.notification.store import handing as store
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _STATES = frozenset({"sent", "delivered", "read", "failed"})
-_YEAR_3000 = 32_503_680_000
 
 
 def is_ours(notification: Notification, token: str) -> bool:
@@ -63,8 +61,11 @@ async def take(notification: Notification, body: bytes) -> None:
         return
     # By id, so that two calls that bring the same in another order do not wait for each other in a ring.
     receipts = sorted(_receipts(found), key=lambda one: (str(one.id), one.provider_id))
+    words = sorted(replies.words_in(_values(found)), key=lambda one: one.provider_id)
     lanes: set[str] = set()
     async with notification.db.transaction() as tx:
+        for word in words:
+            await replies.take(tx, word)
         for receipt in receipts:
             delivery = await store.receive(tx, receipt)
             metrics.receipts.labels(receipt.state, "none" if delivery is None else "moved").inc()
@@ -105,7 +106,7 @@ def _receipts(found: object) -> Iterator[Receipt]:
 
 def _receipt(status: Mapping[str, Any]) -> Receipt | None:
     state, provider_id = status.get("status"), status.get("id")
-    at = instant_of(status.get("timestamp"))
+    at = replies.instant_of(status.get("timestamp"))
     if state not in _STATES or not isinstance(provider_id, str) or at is None:
         return None
     reason = None
@@ -113,14 +114,6 @@ def _receipt(status: Mapping[str, Any]) -> Receipt | None:
         code = next((one.get("code") for one in mappings(status.get("errors"))), None)
         reason = f"whatsapp_{code}" if isinstance(code, int) else None
     return Receipt(_id(status.get("biz_opaque_callback_data")), provider_id[:200], state, at, reason)
-
-
-def instant_of(timestamp: object) -> datetime | None:
-    """Seconds since 1970, as the provider writes them: a text of digits."""
-    if not isinstance(timestamp, str | int) or not str(timestamp).isdecimal():
-        return None
-    seconds = int(str(timestamp)[:15])
-    return datetime.fromtimestamp(seconds, UTC) if seconds < _YEAR_3000 else None
 
 
 def _id(given: object) -> UUID | None:

@@ -51,6 +51,14 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "waitlist_offered": _CLIENT,
     "series_booked": _BOTH,
     "agenda_rearranged": ("owner",),
+    "appointment_reminder": _CLIENT,
+    "daily_agenda": ("owner",),
+    "weekly_summary": ("owner",),
+    # Answers to what somebody wrote to us.
+    "opted_out": ("person",),
+    "opted_in": ("person",),
+    "answer_noted": ("person",),
+    "answer_refused": ("person",),
 }
 """Every template and who reads it."""
 

@@ -1,9 +1,18 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
-from turnosya.contracts.notification import GetHeld, PersonForgotten
+from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
+from turnosya.contracts.notification import (
+    GetHeld,
+    PersonForgotten,
+    ReplyReceived,
+    SendReminders,
+    WordReceived,
+)
 from turnosya.contracts.turnos import (
     AgendaRearranged,
+    AnswerLink,
+    AppointmentAnchored,
     AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
@@ -26,6 +35,7 @@ from turnosya.contracts.users import (
     FindByPhone,
     GetPeople,
     GetReach,
+    NotificationSettingsChanged,
     PersonErased,
     PhoneChanged,
     UserRegistered,
@@ -33,10 +43,13 @@ from turnosya.contracts.users import (
 from turnosya.runtime.service import Service
 from turnosya.services.notification import (
     accounts,
+    agenda_routes,
     appointments,
     codes,
     delivery,
     erasure,
+    reminders,
+    replies,
     routes,
     together,
     webhook_routes,
@@ -56,6 +69,8 @@ service = Service(
         SessionsEnded.heard_by(accounts.sessions_ended),
         PhoneChanged.heard_by(accounts.phone_changed),
         EmailConfirmationRequested.heard_by(accounts.confirm_email),
+        NotificationSettingsChanged.heard_by(reminders.chosen),
+        WordReceived.heard_by(replies.hear),
         PersonErased.heard_by(erasure.forget),
         AppointmentBooked.heard_by(appointments.tell),
         AppointmentRequested.heard_by(appointments.tell),
@@ -70,14 +85,15 @@ service = Service(
         ProposalDeclined.heard_by(appointments.tell),
         ProposalExpired.heard_by(appointments.tell),
         AppointmentRestored.heard_by(appointments.tell),
+        AppointmentAnchored.heard_by(reminders.anchored),
         WaitlistOffered.heard_by(appointments.tell),
         SeriesBooked.heard_by(together.tell_of_series),
         AgendaRearranged.heard_by(together.tell_of_rearranged),
     ],
-    answers=[GetHeld.answered_by(erasure.held)],
-    asks=[GetPeople, FindByPhone, GetReach, DropDevice],
-    tells=[PersonForgotten],
-    web=[routes.routes, webhook_routes.routes],
+    answers=[GetHeld.answered_by(erasure.held), SendReminders.answered_by(reminders.send_due)],
+    asks=[GetPeople, FindByPhone, GetReach, DropDevice, AnswerLink],
+    tells=[PersonForgotten, ReplyReceived, WordReceived, ScheduleRequested, ScheduleCancelled],
+    web=[routes.routes, webhook_routes.routes, agenda_routes.routes],
     runs=[
         delivery.send_codes,
         delivery.send_whatsapp,
@@ -85,6 +101,7 @@ service = Service(
         delivery.send_mail,
         delivery.watch,
         delivery.forget,
+        reminders.begin_forever,
     ],
     migrations="turnosya.services.notification.migrations",
 )

@@ -129,6 +129,77 @@ channels = Table(
     Column("paused_for", Text),
 )
 
+# What reminders and agendas are made of: each turno as its last event told it.
+kept_turnos = Table(
+    "kept_turnos",
+    metadata,
+    Column("appointment_id", Uuid, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("starts_at", DateTime(timezone=True), nullable=False),
+    Column("business_id", Uuid, nullable=False),
+    Column("owner_id", Uuid, nullable=False),
+    Column("client_id", Uuid),
+    Column("appointment", JSONB, nullable=False),
+    Index("kept_turnos_of_business", "business_id", "starts_at"),
+    Index("kept_turnos_of_client", "client_id"),
+    Index("kept_turnos_over", "starts_at"),
+)
+
+# One row for each time at which a client is to be reminded; gone when that was done. On the service clock.
+reminders = Table(
+    "reminders",
+    metadata,
+    Column(
+        "appointment_id",
+        Uuid,
+        ForeignKey("kept_turnos.appointment_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("minutes_before", Integer, primary_key=True),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Index("reminders_due", "due_at"),
+)
+
+# When a business's owner next gets the agenda of a day, or the summary of a week. On the service clock.
+agendas = Table(
+    "agendas",
+    metadata,
+    Column("business_id", Uuid, primary_key=True),
+    Column("kind", Text, CheckConstraint("kind IN ('daily', 'weekly')", name="known_kind"), primary_key=True),
+    Column("owner_id", Uuid, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("next_at", DateTime(timezone=True), nullable=False),
+    Index("agendas_due", "next_at"),
+    Index("agendas_of_owner", "owner_id"),
+)
+
+# Only of those who chose; null times are for never.
+agenda_settings = Table(
+    "agenda_settings",
+    metadata,
+    Column("owner_id", Uuid, primary_key=True),
+    Column("daily_at", Text),
+    Column("weekly_at", Text),
+    Column("weekday", Integer, nullable=False, server_default="1"),
+)
+
+# When the job that does what is due was last asked for, so that it is not asked for with every booking.
+wakes = Table(
+    "wakes",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("run_at", DateTime(timezone=True), nullable=False),
+)
+
+# Messages of people that a webhook has brought: by the provider's id, for as long as it may bring them again.
+words = Table(
+    "words",
+    metadata,
+    Column("provider_id", Text, primary_key=True),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
 # Development only: there is no WhatsApp, e-mail or push account, so what would be sent is kept here.
 messages = Table(
     "messages",

@@ -55,6 +55,8 @@ class Deed:
     turno_id: UUID
     actor_id: UUID
     reason: str | None = None
+    by_link: bool = False
+    """By whoever holds a signed link to the turno, as its client."""
 
 
 async def act(turnos: Turnos, deed: Deed, once: Once) -> Kept:
@@ -66,7 +68,10 @@ async def act(turnos: Turnos, deed: Deed, once: Once) -> Kept:
 
 
 async def _try(turnos: Turnos, deed: Deed, once: Once) -> Kept:
-    seen = await agenda.seen_by(turnos, deed.actor_id, deed.turno_id)
+    if deed.by_link:
+        seen = await agenda.seen_by_link(turnos, deed.turno_id)
+    else:
+        seen = await agenda.seen_by(turnos, deed.actor_id, deed.turno_id)
     if not seen.by_business and deed.action is not Action.CANCEL:
         raise Forbidden
 

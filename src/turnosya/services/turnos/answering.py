@@ -7,9 +7,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from turnosya.contracts.turnos import Answered, AnswerLink
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.runtime.messages import NotFound
-from turnosya.services.turnos import agenda, copies, moving, proposals
+from turnosya.runtime.messages import NotFound, ServiceError, Unavailable
+from turnosya.services.turnos import actions, agenda, coming, copies, moving, proposals
+from turnosya.services.turnos.actions import Action, Deed
 from turnosya.services.turnos.availability import Slot, free_starts
 from turnosya.services.turnos.closure_resources import proposal_resource
 from turnosya.services.turnos.moving import Move
@@ -24,6 +26,7 @@ from turnosya.services.turnos.windows import Window, local_date
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
 
+ABOUT_TURNO = frozenset({Purpose.CHOOSE, Purpose.CANCEL, Purpose.COMING})
 # As many as somebody looks through on a phone, of as many days as are likely to have them.
 _ALTERNATIVES, _DAYS = 20, 14
 
@@ -60,15 +63,18 @@ class Asked:
 async def asked(turnos: Turnos, purpose: Purpose, token: str) -> Asked:
     """What a link asks; LinkNotValid for one that is not ours or over, NotFound if it is about nothing."""
     subject = turnos.answer_links.read(purpose, token, now=turnos.clock.now())
-    if purpose is Purpose.CHOOSE:
+    if purpose in ABOUT_TURNO:
         seen = await agenda.seen_by_link(turnos, subject)
         zone = seen.shop.calendar.zone
+        name = seen.shop.business.name
+        starts_at = seen.turno.starts_at.astimezone(zone)
+        if purpose is not Purpose.CHOOSE:
+            return Asked(purpose, subject, name, starts_at, None, ())
         local = [
             slot._replace(start_at=slot.start_at.astimezone(zone), end_at=slot.end_at.astimezone(zone))
             for slot in await _alternatives(turnos, seen.shop, seen.turno)
         ]
-        name = seen.shop.business.name
-        return Asked(purpose, subject, name, seen.turno.starts_at.astimezone(zone), None, tuple(local))
+        return Asked(purpose, subject, name, starts_at, None, tuple(local))
     proposal = await proposals.read(turnos, Answer(subject, by_link=True))
     shop = await copies.kept_shop(turnos, proposal.business_id)
     zone = shop.calendar.zone
@@ -86,11 +92,27 @@ async def answer(turnos: Turnos, what: Asked, time: tuple[datetime, UUID | None]
         return await proposals.accept(turnos, Answer(what.id, by_link=True), once)
     if what.purpose is Purpose.DECLINE:
         return await proposals.decline(turnos, Answer(what.id, by_link=True), once)
-    if time is None:
-        raise NotFound
     seen = await agenda.seen_by_link(turnos, what.id)
     actor_id = seen.turno.client_id or seen.shop.business.owner_id
+    if what.purpose is Purpose.CANCEL:
+        return await actions.act(turnos, Deed(Action.CANCEL, what.id, actor_id, by_link=True), once)
+    if what.purpose is Purpose.COMING:
+        return await coming.say(turnos, what.id, actor_id, once)
+    if time is None:
+        raise NotFound
     return await moving.reschedule(turnos, Move(what.id, actor_id, time[0], time[1], by_link=True), once)
+
+
+async def answer_by_message(turnos: Turnos, request: AnswerLink) -> Answered:
+    """The same for who answered in words instead of opening the link; a refusal is part of the answer."""
+    try:
+        what = await asked(turnos, Purpose(request.purpose), request.token)
+        await answer(turnos, what, None, Once(None, b""))
+    except Unavailable:
+        raise
+    except ServiceError as refusal:
+        return Answered(done=False, code=refusal.code)
+    return Answered(done=True)
 
 
 async def _alternatives(turnos: Turnos, shop: Shop, turno: Turno) -> list[Slot]:

@@ -16,11 +16,13 @@ PATH = "/v1/turnos/answers"
 
 
 class Purpose(StrEnum):
-    """What a link may do. Accept and decline are for a proposal, choose for the turno to be moved."""
+    """What a link may do. Accept and decline are for a proposal, all others for a turno."""
 
     ACCEPT = "accept"
     DECLINE = "decline"
     CHOOSE = "choose"
+    CANCEL = "cancel"
+    COMING = "coming"
 
 
 _TO: Mapping[Purpose, LinkTo] = {one: (f"turnos.{one.value}", f"{PATH}/{one.value}") for one in Purpose}

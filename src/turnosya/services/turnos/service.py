@@ -4,6 +4,7 @@ from turnosya.contracts.business import BusinessChanged, GetBusiness
 from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import (
     AgendaRearranged,
+    AnswerLink,
     ApplyBusiness,
     AppointmentAnchored,
     AppointmentBooked,
@@ -36,6 +37,7 @@ from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
 from turnosya.services.turnos import (
     agenda,
+    answering,
     completing,
     copies,
     erasure,
@@ -62,6 +64,7 @@ service = Service(
         BeginSecondRound.answered_by(rounds.begin_second),
         CompleteOver.answered_by(completing.complete_over),
         FollowZoneRules.answered_by(zone_rules.follow),
+        AnswerLink.answered_by(answering.answer_by_message),
         GetHeld.answered_by(erasure.held),
     ],
     hears=[

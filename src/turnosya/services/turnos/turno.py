@@ -44,6 +44,8 @@ class What(StrEnum):
     NO_SHOW = "no_show"
     OVERBOOKED = "overbooked"
     ANCHORED = "anchored"
+    COMING = "coming"
+    """The client answered a reminder: they come."""
 
 
 @dataclass(frozen=True, slots=True)

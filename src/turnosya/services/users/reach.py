@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.contracts.users import Device, DropDevice, GetReach, NotificationSettings, Reach, Reaches
+from turnosya.contracts.users import (
+    Device,
+    DropDevice,
+    GetReach,
+    NotificationSettings,
+    NotificationSettingsChanged,
+    Reach,
+    Reaches,
+)
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import NotFound, Nothing
 from turnosya.services.users.store import accounts, reach
@@ -32,6 +40,7 @@ async def choose(users: Users, user_id: UUID, chosen: NotificationSettings) -> N
         if await accounts.lock(tx, user_id) is None:
             raise NotFound
         await reach.write_settings(tx, user_id, chosen)
+        await tx.publish(NotificationSettingsChanged(user_id=user_id, settings=chosen))
     return chosen
 
 

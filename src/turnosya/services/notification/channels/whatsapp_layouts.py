@@ -58,8 +58,14 @@ def frame_of(message: Outgoing) -> str:
     return "question" if links.get("accept") else "news"
 
 
+# Who has just written to us may be answered in free words.
+_ANSWERS = frozenset({"opted_out", "opted_in", "answer_noted", "answer_refused"})
+
+
 def content_of(message: Outgoing, *, prefix: str) -> dict[str, Any]:
     """The part of a request that says what is said."""
+    if message.template in _ANSWERS:
+        return {"type": "text", "text": {"preview_url": False, "body": message.letter.body}}
     frame = frame_of(message)
     if frame == "code":
         # The provider wants the code twice: in the text, and behind the button that copies it.

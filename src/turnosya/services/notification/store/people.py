@@ -10,7 +10,14 @@ from sqlalchemy import Text, cast, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from turnosya.runtime.database import Transaction
-from turnosya.services.notification.tables import deliveries, messages, suppressions
+from turnosya.services.notification.tables import (
+    agenda_settings,
+    agendas,
+    deliveries,
+    kept_turnos,
+    messages,
+    suppressions,
+)
 
 
 async def told(tx: Transaction, user_id: UUID) -> list[Mapping[str, Any]]:
@@ -42,6 +49,11 @@ async def forget_person(tx: Transaction, user_id: UUID, *, nobody: str) -> None:
     for found in addresses.values():
         await tx.execute(delete(suppressions).where(suppressions.c.address.in_(found)))
     await tx.execute(delete(deliveries).where(theirs | nobodys))
+    await tx.execute(
+        delete(kept_turnos).where((kept_turnos.c.client_id == user_id) | (kept_turnos.c.owner_id == user_id))
+    )
+    for table in (agendas, agenda_settings):
+        await tx.execute(delete(table).where(table.c.owner_id == user_id))
     about = deliveries.c.about_user_id == user_id
     for fact in _OF_A_CLIENT:
         words = deliveries.c.facts[fact].astext

@@ -28,6 +28,8 @@ _TITLES = {
     Purpose.ACCEPT: Say("Aceptar el nuevo horario", "Accept the new time", "Aceitar o novo horário"),
     Purpose.DECLINE: Say("Rechazar el nuevo horario", "Decline the new time", "Recusar o novo horário"),
     Purpose.CHOOSE: Say("Elegir otro horario", "Choose another time", "Escolher outro horário"),
+    Purpose.CANCEL: Say("Cancelar el turno", "Cancel the appointment", "Cancelar o agendamento"),
+    Purpose.COMING: Say("Confirmar que voy", "Confirm that I come", "Confirmar que vou"),
 }
 _DONE = Say("Listo.", "Done.", "Pronto.")
 
@@ -76,6 +78,8 @@ def _page(asked: Asked, token: str, language: Language) -> Response:
     if asked.proposal is not None:
         offered = _local(datetime.fromisoformat(asked.proposal["starts_at"]))
         actions = {f"{getattr(title, language)}: {offered}": "?" + urlencode({"token": token})}
+    elif asked.purpose is not Purpose.CHOOSE:
+        actions = {getattr(title, language): "?" + urlencode({"token": token})}
     else:
         actions = {
             _local(slot.start_at): "?"
