@@ -1,4 +1,4 @@
-"""The command line: serve, migrate, contracts, tour, demo-data, admin.
+"""The command line: serve, migrate, contracts, tour, demo-data, admin, check-providers.
 
 It imports what a command needs when that command is given: help and a mistyped word answer at once.
 """
@@ -88,6 +88,15 @@ def admin(action: str, phone: str) -> None:
         from turnosya import commands
 
         commands.run(commands.admin(action, phone))
+
+
+@main.command("check-providers")
+def check_providers() -> None:
+    """Say of WhatsApp, push and e-mail what is missing; nothing is sent."""
+    with _command():
+        from turnosya import commands
+
+        commands.run(commands.check_providers())
 
 
 @main.command()

@@ -31,6 +31,7 @@ from turnosya.runtime.serving import (
 )
 from turnosya.runtime.settings import Environment, ProcessSettings, SettingsWrong, load
 from turnosya.runtime.telemetry import set_up_logging
+from turnosya.services.notification import checking
 
 log = structlog.get_logger()
 
@@ -177,3 +178,11 @@ async def admin(action: str, phone: str) -> int:
             return 1
     click.echo(f"{person.name} is {'an admin now' if person.roles else 'no admin any more'}.")
     return 0
+
+
+async def check_providers() -> int:
+    """Prints what each channel needs; 1 if one that is on does not work."""
+    found = await checking.check()
+    for line in checking.lines(found):
+        click.echo(line)
+    return 1 if any(found.values()) else 0

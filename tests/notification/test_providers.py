@@ -27,8 +27,9 @@ from tests.stage import Stage, a_stage, until
 from turnosya.contracts.auth import CodeRequested
 from turnosya.contracts.turnos import AppointmentBooked
 from turnosya.contracts.users import Device, NotificationSettings
-from turnosya.runtime.settings import Environment
-from turnosya.services.notification import delivery
+from turnosya.runtime.settings import Environment, SettingsWrong
+from turnosya.services.notification import checking, delivery
+from turnosya.services.notification.channels import whatsapp_layouts as layouts
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
 from turnosya.services.notification.context import Notification
 from turnosya.services.notification.service import service as notification
@@ -440,3 +441,42 @@ async def test_names_with_line_breaks_and_ten_thousand_characters_stay_names(
     assert letter["X-Evil"] is None
     assert "49" not in letter.get_content()
     assert OWNER_PHONE not in letter.as_string()
+
+
+async def test_the_operator_reads_what_is_missing_and_nothing_is_sent(
+    outside: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in outside.settings.items():
+        monkeypatch.setenv(name, value)
+    outside.graph.templates = [
+        {
+            "name": f"turnosya_{frame}",
+            "language": layouts.LANGUAGES[locale],
+            "status": "APPROVED",
+            "components": [{"type": "BODY", "text": text}],
+        }
+        for frame, texts in layouts.BODIES.items()
+        for locale, text in texts.items()
+        if locale != "pt"
+    ]
+    outside.graph.templates[0]["status"] = "REJECTED"
+    outside.graph.templates[1]["components"][0]["text"] = "something else"
+    monkeypatch.delenv("TURNOSYA_WHATSAPP_APP_SECRET")
+    monkeypatch.delenv("TURNOSYA_SMTP_URL")
+    got = len(outside.graph.got)
+    said = checking.lines(await checking.check())
+    assert "fcm: works" in said
+    assert "webpush: works" in said
+    assert "email: off (TURNOSYA_SMTP_URL)" in said
+    for problem in (
+        "template turnosya_news (es_AR) is REJECTED",
+        "template turnosya_news (en) says something else",
+        "template turnosya_news (pt_BR) does not exist",
+        "template turnosya_code (es_AR) does not exist",
+        "TURNOSYA_WHATSAPP_APP_SECRET is not set: no receipt is taken",
+    ):
+        assert f"whatsapp: {problem}" in said
+    assert len(outside.graph.got) == got
+    monkeypatch.setenv("TURNOSYA_FCM_ACCOUNT_FILE", "nowhere.json")
+    with pytest.raises(SettingsWrong, match="FCM_ACCOUNT_FILE"):
+        await checking.check()
