@@ -21,6 +21,7 @@ from tests.bench.agenda import agenda
 from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
 from tests.bench.hand_over import hand_over
+from tests.bench.messages import messages
 from tests.bench.whole import whole
 from tests.flows.systems import Zygote
 from tests.servers import Servers, warden_of_this_run
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
     "hand-over": lambda ground: hand_over(ground.servers, ground.zygote, ground.folder),
     "agenda": lambda ground: agenda(ground.servers, ground.zygote, ground.folder),
     "attempts": lambda ground: attempts(ground.servers, ground.zygote, ground.folder),
+    "messages": lambda ground: messages(ground.servers, ground.folder / "messages"),
     "door": lambda ground: door.figures(ground.servers, ground.zygote, ground.folder),
 }
 

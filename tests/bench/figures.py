@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["One connection", "Several connections", "The process", "The door", "Plans"]
+Group = Literal["One connection", "Several connections", "The process", "The door", "Plans", "Messages"]
 
 
 @dataclass(frozen=True, slots=True)
