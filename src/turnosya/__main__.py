@@ -34,7 +34,7 @@ def _command() -> Generator[None]:
 @main.command()
 @click.argument("names", nargs=-1)
 def serve(names: tuple[str, ...]) -> None:
-    """Run all ten services here, or the NAMED ones over RabbitMQ."""
+    """Run all ten services, or the NAMED ones over RabbitMQ."""
     with _command():
         from turnosya import commands
 
@@ -71,7 +71,7 @@ def tour(url: str | None, *, keep: bool, scene: str) -> None:
 
 @main.command("demo-data")
 def demo_data() -> None:
-    """Fill a lively town (development): 30 businesses, 300 clients."""
+    """Fill a lively town of 30 businesses (development only)."""
     with _command():
         from turnosya import commands
         from turnosya.demo_data.command import run_demo_data
@@ -92,7 +92,7 @@ def admin(action: str, phone: str) -> None:
 
 @main.command("check-providers")
 def check_providers() -> None:
-    """Say of WhatsApp, push and e-mail what is missing; nothing is sent."""
+    """Say what each channel lacks; send nothing."""
     with _command():
         from turnosya import commands
 
@@ -106,7 +106,7 @@ def check_providers() -> None:
     "--breaking", is_flag=True, help="With --write: accept what an older process would not understand."
 )
 def contracts(action: str, *, breaking: bool) -> None:
-    """Compare or write the contract lock and the generated pages."""
+    """Compare or write contract lock and generated pages."""
     with _command():
         from turnosya import documents
 
