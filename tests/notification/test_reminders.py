@@ -212,10 +212,11 @@ async def test_in_quiet_hours_it_waits_until_they_end_unless_the_turno_would_hav
     assert await reminded(town) == 1
 
 
-async def test_who_has_no_account_is_reminded_too(town: Town) -> None:
+async def test_who_has_no_account_is_reminded_in_the_owner_s_language(town: Town) -> None:
     await booked(town, client_id=None, client_name="Dora", client_phone=STRANGER_PHONE)
     await run_at(town, STARTS_AT - timedelta(days=1))
-    assert await reminded(town, STRANGER_PHONE) == 1
+    [told] = await town.messages(STRANGER_PHONE, template="appointment_reminder")
+    assert "Olá, Dora" in told["body"]
 
 
 async def test_an_owner_gets_the_agenda_of_the_day_in_the_morning_and_a_free_day_is_no_news(

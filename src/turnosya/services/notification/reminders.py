@@ -111,7 +111,7 @@ async def _send_page(notification: Notification) -> bool:
     """Queues a page of what is due; whether there was any of it."""
     now = notification.clock.now()
     async with notification.db.read() as tx:
-        clients = await store.clients_due(tx, now=now, limit=_PAGE)
+        clients = await store.concerned(tx, now=now, limit=_PAGE)
     if not clients:
         return False
     people, reach = await telling.people(notification, set(clients))
@@ -121,7 +121,7 @@ async def _send_page(notification: Notification) -> bool:
             due
             for due in await store.take_due(tx, now=now, limit=_PAGE)
             # What has become due meanwhile, of somebody who was not asked for, is on the next page.
-            if _client_of(due) is None or _client_of(due) in clients
+            if _concerned(due) in clients
         ]
         told: list[telling.Told] = []
         over: list[store.Due] = []
@@ -141,9 +141,8 @@ async def _send_page(notification: Notification) -> bool:
     return bool(dues)
 
 
-def _client_of(due: store.Due) -> UUID | None:
-    found = due.appointment["client_id"]
-    return None if found is None else UUID(found)
+def _concerned(due: store.Due) -> UUID:
+    return UUID(due.appointment["client_id"] or due.appointment["owner_id"])
 
 
 def _is_wanted(due: store.Due, dues: list[store.Due], settings: NotificationSettings, now: datetime) -> bool:
@@ -188,4 +187,7 @@ def _contact(appointment: Appointment, known: Mapping[UUID, Person]) -> rules.Co
         return None if person is None else rules.contact_of(person)
     if appointment.client_phone is None:
         return None
-    return rules.Contact(None, appointment.client_name or "", appointment.client_phone, None, "es")
+    # Written to in the language of the business's owner, as in all that they are told.
+    owner = known.get(appointment.owner_id)
+    locale = rules.language(owner.locale if owner else "es")
+    return rules.Contact(None, appointment.client_name or "", appointment.client_phone, None, locale)

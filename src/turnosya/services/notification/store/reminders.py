@@ -39,7 +39,7 @@ _OF_CLIENT = text(
     " AND starts_at > :now ORDER BY appointment_id FOR UPDATE"
 )
 _DUE = text(
-    "SELECT k.client_id FROM reminders r JOIN kept_turnos k USING (appointment_id)"
+    "SELECT coalesce(k.client_id, k.owner_id) FROM reminders r JOIN kept_turnos k USING (appointment_id)"
     " WHERE r.due_at <= :now ORDER BY r.due_at LIMIT :limit"
 )
 _TAKE = text(
@@ -188,8 +188,8 @@ async def turnos_of_client(tx: Transaction, client_id: UUID, *, now: datetime) -
     return [Appointment.model_validate(one) for one in rows.scalars()]
 
 
-async def clients_due(tx: Transaction, *, now: datetime, limit: int) -> list[UUID | None]:
-    """Whose reminders are due, the longest due first."""
+async def concerned(tx: Transaction, *, now: datetime, limit: int) -> list[UUID]:
+    """Whose reminders are due, the longest due first: clients, or owners of turnos of who has no account."""
     return list((await tx.execute(_DUE, {"now": now, "limit": limit})).scalars())
 
 
