@@ -121,7 +121,7 @@ async def _send_page(notification: Notification) -> bool:
             due
             for due in await store.take_due(tx, now=now, limit=_PAGE)
             # What has become due meanwhile, of somebody who was not asked for, is on the next page.
-            if _concerned(due) in clients
+            if due.concerned_id in clients
         ]
         told: list[telling.Told] = []
         over: list[store.Due] = []
@@ -139,10 +139,6 @@ async def _send_page(notification: Notification) -> bool:
     notification.wake(NEWS)
     log.info("reminders_queued", count=len(told), left_out=len(over) - len(told))
     return bool(dues)
-
-
-def _concerned(due: store.Due) -> UUID:
-    return UUID(due.appointment["client_id"] or due.appointment["owner_id"])
 
 
 def _is_wanted(due: store.Due, dues: list[store.Due], settings: NotificationSettings, now: datetime) -> bool:

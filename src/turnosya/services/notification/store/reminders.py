@@ -44,7 +44,8 @@ _DUE = text(
 )
 _TAKE = text(
     """
-    SELECT r.appointment_id, r.minutes_before, r.due_at, k.status, k.starts_at, k.appointment
+    SELECT r.appointment_id, r.minutes_before, r.due_at, k.status, k.starts_at, k.appointment,
+        coalesce(k.client_id, k.owner_id) AS concerned_id
     FROM reminders r JOIN kept_turnos k USING (appointment_id)
     WHERE r.due_at <= :now ORDER BY r.due_at LIMIT :limit FOR UPDATE OF r SKIP LOCKED
     """
@@ -129,6 +130,8 @@ class Due:
     status: str
     starts_at: datetime
     appointment: dict[str, Any]
+    concerned_id: UUID
+    """Its client, or the owner of the business where the client has no account."""
 
 
 @dataclass(frozen=True, slots=True)
