@@ -1,12 +1,22 @@
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
 from tests.notification.people import Town, a_town, as_new
+from tests.notification.providers import Providers, providers
 from tests.servers import Servers
 from tests.stage import Stage, a_stage
 from turnosya.services.notification.service import service as notification
 from turnosya.services.users.service import service as users
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Providers]:
+    folder: Path = tmp_path_factory.mktemp("providers")
+    async with providers(folder) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

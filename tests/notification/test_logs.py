@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from tests.notification.providers import (
     a_status,
     a_webhook,
     an_error,
-    providers,
     signed,
 )
 from tests.servers import Servers
@@ -30,13 +28,6 @@ from turnosya.services.users.service import service as users
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NAMES = ("Carla", "Otto", "Barbería", "Ñandú", "carla@mail.example", "secreto", "wamid")
 NUMBERS = ("22334455", "55667788", "123456", "654321")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Providers]:
-    folder: Path = tmp_path_factory.mktemp("providers")
-    async with providers(folder) as made:
-        yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from datetime import timedelta
 from typing import Any, cast
 
 import pytest
@@ -19,7 +19,6 @@ from tests.notification.providers import (
     a_webhook,
     an_error,
     fcm_error,
-    providers,
     signed,
 )
 from tests.servers import Servers
@@ -27,25 +26,18 @@ from tests.stage import Stage, a_stage, until
 from turnosya.contracts.auth import CodeRequested
 from turnosya.contracts.turnos import AppointmentBooked
 from turnosya.contracts.users import Device, NotificationSettings
-from turnosya.runtime.settings import Environment, SettingsWrong
-from turnosya.services.notification import checking, delivery
-from turnosya.services.notification.channels import whatsapp_layouts as layouts
+from turnosya.runtime.settings import Environment
+from turnosya.services.notification import delivery
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
 from turnosya.services.notification.context import Notification
 from turnosya.services.notification.service import service as notification
+from turnosya.services.notification.store import addresses, handing
 from turnosya.services.users import reach
 from turnosya.services.users.context import Users
 from turnosya.services.users.service import service as users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATH = "/v1/notification/webhooks/whatsapp"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outside(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Providers]:
-    folder: Path = tmp_path_factory.mktemp("providers")
-    async with providers(folder) as made:
-        yield made
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -443,40 +435,28 @@ async def test_names_with_line_breaks_and_ten_thousand_characters_stay_names(
     assert OWNER_PHONE not in letter.as_string()
 
 
-async def test_the_operator_reads_what_is_missing_and_nothing_is_sent(
-    outside: Providers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in outside.settings.items():
-        monkeypatch.setenv(name, value)
-    outside.graph.templates = [
-        {
-            "name": f"turnosya_{frame}",
-            "language": layouts.LANGUAGES[locale],
-            "status": "APPROVED",
-            "components": [{"type": "BODY", "text": text}],
-        }
-        for frame, texts in layouts.BODIES.items()
-        for locale, text in texts.items()
-        if locale != "pt"
-    ]
-    outside.graph.templates[0]["status"] = "REJECTED"
-    outside.graph.templates[1]["components"][0]["text"] = "something else"
-    monkeypatch.delenv("TURNOSYA_WHATSAPP_APP_SECRET")
-    monkeypatch.delenv("TURNOSYA_SMTP_URL")
-    got = len(outside.graph.got)
-    said = checking.lines(await checking.check())
-    assert "fcm: works" in said
-    assert "webpush: works" in said
-    assert "email: off (TURNOSYA_SMTP_URL)" in said
-    for problem in (
-        "template turnosya_news (es_AR) is REJECTED",
-        "template turnosya_news (en) says something else",
-        "template turnosya_news (pt_BR) does not exist",
-        "template turnosya_code (es_AR) does not exist",
-        "TURNOSYA_WHATSAPP_APP_SECRET is not set: no receipt is taken",
-    ):
-        assert f"whatsapp: {problem}" in said
-    assert len(outside.graph.got) == got
-    monkeypatch.setenv("TURNOSYA_FCM_ACCOUNT_FILE", "nowhere.json")
-    with pytest.raises(SettingsWrong, match="FCM_ACCOUNT_FILE"):
-        await checking.check()
+async def test_the_number_and_each_person_have_a_pace_that_all_copies_share(town: Town) -> None:
+    db = town.stage.running["notification"].host.db
+    async with db.transaction() as tx:
+        # So slow that no time passes: ten fit, and then none.
+        assert await addresses.room(tx, "whatsapp", per_s=0.01, ahead_s=1000) == 10
+        await addresses.take_room(tx, "whatsapp", per_s=0.01, taken=10)
+        assert await addresses.room(tx, "whatsapp", per_s=0.01, ahead_s=1000) == 0
+        await addresses.pause(tx, "whatsapp", rest=timedelta(hours=1), reason="so that only we claim")
+    await a_booking(town)
+    await a_booking(town)
+    await ended(town, "appointment_booked", "queued", "queued")
+    taken: list[int] = []
+    for _ in range(2):
+        async with db.transaction() as tx:
+            claimed = await handing.claim(tx, "news", ["whatsapp"], limit=10, lease_s=60, apart_s=3600)
+        taken.append(len(claimed))
+    # They were welcomed a moment ago: for an hour nothing more.
+    assert taken == [0, 0]
+    async with db.transaction() as tx:
+        await tx.connection.exec_driver_sql("UPDATE deliveries SET handed_at = now() - interval '1 day'")
+    for _ in range(2):
+        async with db.transaction() as tx:
+            claimed = await handing.claim(tx, "news", ["whatsapp"], limit=10, lease_s=60, apart_s=3600)
+        taken.append(len(claimed))
+    assert taken == [0, 0, 1, 0]
