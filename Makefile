@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench tour lock clean test-servers
+.PHONY: help run split tour test storm check bench lock clean test-servers
 
 help: ## show the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +16,17 @@ help: ## show the commands
 run: $(VENV)/run.stamp ## start everything here on embedded servers; Ctrl-C stops it
 	@exec $(BIN)/turnosya serve
 
+split: $(VENV)/test.stamp test-servers ## the same as 20 processes over a RabbitMQ cluster, started again when they die
+	@exec $(BIN)/python -m tests.split
+
 tour: $(VENV)/run.stamp ## a guided run against a system of its own (ARGS="--url ..." for another)
 	@exec $(BIN)/turnosya tour $(ARGS)
 
 test: $(VENV)/test.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600")
+	@exec $(BIN)/python -m tests.storm $(ARGS)
 
 check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages, sizes
 	$(BIN)/ruff check .

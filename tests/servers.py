@@ -12,8 +12,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 from urllib.parse import urlsplit
@@ -48,9 +50,9 @@ class PrivateServer:
         """End it in order; returns when it is gone."""
         _ask_warden("stop", self.name)
 
-    def start(self) -> None:
-        """Start it again on its data and port; returns when it answers."""
-        _ask_warden("start", self.name)
+    def start(self) -> int:
+        """Start it again on its data and port unless it runs; its process id, when it answers."""
+        return int(_ask_warden("start", self.name)["pid"])
 
 
 class Servers:
@@ -90,9 +92,25 @@ class Servers:
         """
         name = f"{kind}/{secrets.token_hex(4)}"
         try:
-            yield PrivateServer(name, _ask_warden("start", name))
+            yield PrivateServer(name, _ask_warden("start", name)["url"])
         finally:
             _ask_warden("remove", name)
+
+    @contextmanager
+    def cluster(self) -> Generator[list[PrivateServer]]:
+        """Three nodes of RabbitMQ that keep each queue three times; any one may be hurt."""
+        cluster = secrets.token_hex(4)
+        names = [f"rabbitmq-node/{cluster}-{number}" for number in (1, 2, 3)]
+        try:
+            # The first founds it, the others join.
+            founded = _ask_warden("start", names[0])
+            with ThreadPoolExecutor() as together:
+                joined = list(together.map(partial(_ask_warden, "start"), names[1:]))
+            started = [founded, *joined]
+            yield [PrivateServer(name, one["url"]) for name, one in zip(names, started, strict=True)]
+        finally:
+            for name in names:
+                _ask_warden("remove", name)
 
 
 def named_addresses() -> set[str]:
@@ -130,11 +148,11 @@ def _url(kind: Kind, owner: str) -> str:
     named = os.environ.get(NAMED_IN.get(kind, ""))
     if named:
         return named
-    url = _ask_warden("start", f"{kind}/{owner}")
+    url = _ask_warden("start", f"{kind}/{owner}")["url"]
     return f"{url}{WORKER}" if kind == "rabbitmq" else url
 
 
-def _ask_warden(order: str, name: str) -> str:
+def _ask_warden(order: str, name: str) -> dict[str, str]:
     port, key = os.environ[WARDEN_VARIABLE].split(":")
     with socket.create_connection(("127.0.0.1", int(port))) as connection, connection.makefile("rw") as lines:
         lines.write(json.dumps({"key": key, "order": order, "name": name}) + "\n")
@@ -142,4 +160,4 @@ def _ask_warden(order: str, name: str) -> str:
         answer = cast("dict[str, str]", json.loads(lines.readline() or '{"error": "the warden has died"}'))
     if "error" in answer:
         raise ServersError(answer["error"])
-    return answer["url"]
+    return answer

@@ -59,7 +59,7 @@ class Warden:
                     del self._servers[name]
             except CannotRun as error:
                 return {"error": str(error)}
-            return {"url": server.url}
+            return {"url": server.url, "pid": str(server.pid)}
 
     async def end(self) -> None:
         """Without ceremony: nobody will read these data again."""

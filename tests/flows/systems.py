@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
@@ -98,6 +98,14 @@ class Process:
         return self.log.read_text("utf-8", "replace")[-3000:] if self.log.exists() else "nothing"
 
 
+class Launcher(Protocol):
+    """How processes of ours are started."""
+
+    def fork(self, args: Sequence[str], env: Mapping[str, str], log: Path) -> int:
+        """A process that runs the command line with these arguments; its id."""
+        ...
+
+
 class Zygote:
     """The process that all others are forked from."""
 
@@ -119,12 +127,21 @@ class Zygote:
         self._process.communicate()
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Servers of a system, by their administrators' addresses; without a broker messages stay in memory."""
+
+    database_url: str
+    redis_url: str
+    broker_url: str | None
+
+
 @dataclass
 class System:
     """A whole system; ``url`` is its gateway's."""
 
     form: Form
-    zygote: Zygote
+    launcher: Launcher
     processes: list[Process]
     databases: Mapping[str, str]
     """PostgreSQL by service, for audits."""
@@ -168,7 +185,7 @@ class System:
 
     def launch(self, process: Process) -> None:
         args = ["serve", *(process.names if self.form is Form.SPLIT else ())]
-        process.pid = self.zygote.fork(args, process.env, process.log)
+        process.pid = self.launcher.fork(args, process.env, process.log)
 
     async def start(self) -> None:
         await self.command("migrate")
@@ -189,7 +206,7 @@ class System:
     async def command(self, *args: str) -> str:
         """Another command of ours on the same settings, to its end; what it said."""
         log = self.folder / f"{args[0]}-{secrets.token_hex(3)}.log"
-        process = Process(args, self.base, log, 0, 0, self.zygote.fork(args, self.base, log))
+        process = Process(args, self.base, log, 0, 0, self.launcher.fork(args, self.base, log))
         await until_gone(process)
         if not process.said().rstrip().endswith(f"{ENDED}0"):
             raise Failed(f"{args}: {process.said()}")
@@ -208,9 +225,9 @@ class System:
         finally:
             await connection.close()
 
-    async def until_settled(self) -> None:
+    async def until_settled(self, *, within_s: float = SETTLE_S) -> None:
         """Every event was heard and every message sent; a dead letter fails."""
-        async with asyncio.timeout(SETTLE_S):
+        async with asyncio.timeout(within_s):
             while True:
                 waiting = [await self._waiting_in(service) for service in self.databases]
                 queued = await self.rows("notification", "SELECT 1 FROM deliveries WHERE state = 'queued'")
@@ -247,13 +264,39 @@ async def a_system(
 ) -> AsyncGenerator[System]:
     """A system in one of the forms, ready; stopped at the end."""
     is_embedded = form is Form.MEMORY
-    database_url = servers.embedded_database_url if is_embedded else servers.database_url
     redis_url = servers.embedded_redis_url if is_embedded else servers.redis_url
-    broker_url = None if is_embedded else _own_broker(servers)
-    redis_url = urlunsplit(urlsplit(redis_url)._replace(path=f"/{form.value}"))
-    await _forget_keys(redis_url)
-    if broker_url is not None:
-        await _forget_queues(broker_url)
+    stores = Stores(
+        servers.embedded_database_url if is_embedded else servers.database_url,
+        urlunsplit(urlsplit(redis_url)._replace(path=f"/{form.value}")),
+        None if is_embedded else _own_broker(servers),
+    )
+    await _forget_keys(stores.redis_url)
+    if stores.broker_url is not None:
+        await _forget_queues(stores.broker_url)
+    groups = [(name,) for name in ALONE] + [REST] if form is Form.SPLIT else [tuple(SERVICES)]
+    system = system_on(stores, groups, zygote, folder, form=form, settings=settings)
+    try:
+        await system.start()
+        yield system
+    finally:
+        await system.stop()
+
+
+def system_on(
+    stores: Stores,
+    groups: Sequence[tuple[str, ...]],
+    launcher: Launcher,
+    folder: Path,
+    *,
+    form: Form = Form.SPLIT,
+    settings: Mapping[str, str] | None = None,
+    port: int | None = None,
+) -> System:
+    """A system that can be started: a process for each of the groups of services, copies among them.
+
+    ``port`` is where the first gateway listens; all other ports are free ones.
+    """
+    database_url, redis_url, broker_url = stores.database_url, stores.redis_url, stores.broker_url
     databases = {
         name: _own_database(database_url, name) for name, service in SERVICES.items() if service.migrations
     }
@@ -270,12 +313,14 @@ async def a_system(
             if service.redis
         },
     }
-    system = System(form, zygote, _processes(form, base, folder), databases, folder, base)
-    try:
-        await system.start()
-        yield system
-    finally:
-        await system.stop()
+    processes = [
+        Process(names, {}, folder / f"{names[0]}-{place}.log", free_port(), free_port())
+        for place, names in enumerate(groups, 1)
+    ]
+    if port is not None:
+        next(one for one in processes if "gateway" in one.names).port = port
+    _give_settings(processes, base, is_split=form is Form.SPLIT)
+    return System(form, launcher, processes, databases, folder, base)
 
 
 def _settings() -> dict[str, str]:
@@ -298,19 +343,17 @@ def _settings() -> dict[str, str]:
     }
 
 
-def _processes(form: Form, base: Mapping[str, str], folder: Path) -> list[Process]:
-    groups = [(name,) for name in ALONE] + [REST] if form is Form.SPLIT else [tuple(SERVICES)]
-    processes = [Process(names, {}, folder / f"{names[0]}.log", free_port(), free_port()) for names in groups]
-    urls = ",".join(f"{name}={one.url}" for one in processes for name in one.names if name != "gateway")
+def _give_settings(processes: Sequence[Process], base: Mapping[str, str], *, is_split: bool) -> None:
+    where = {name: "|".join(one.url for one in processes if name in one.names) for name in SERVICES}
+    urls = ",".join(f"{name}={at}" for name, at in where.items() if name != "gateway")
     for process in processes:
         process.env = {
             **_of_these(base, process.names),
             "TURNOSYA_PORT": str(process.port),
             "TURNOSYA_OPERATIONS_PORT": str(process.operations_port),
             "TURNOSYA_PUBLIC_URL": next(one.url for one in processes if "gateway" in one.names),
-            **({"TURNOSYA_SERVICE_URLS": urls} if form is Form.SPLIT else {}),
+            **({"TURNOSYA_SERVICE_URLS": urls} if is_split else {}),
         }
-    return processes
 
 
 def _of_these(base: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:

@@ -3,11 +3,14 @@
 Requests: a classic auto-delete queue per wire name, ``mandatory``, direct reply-to; acknowledged on
 receipt. Events: one durable quorum queue per hearing service and lane, single active consumer, which
 only stores; published with a confirm and ``mandatory``. We reconnect ourselves, so that what is
-declared and consumed after the broker came back is the same few lines as at the start.
+declared and consumed after the broker came back is the same few lines as at the start. An address may name
+several nodes of a cluster, ``amqp://a|amqp://b``: we begin with any and go on to the next when one is away.
 """
 
 import asyncio
 import contextlib
+import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -49,6 +52,10 @@ _HEARTBEAT_S = 10
 _OPEN_WITHIN_S = 15.0
 _CLOSE_WITHIN_S = 5.0
 _STORE_AGAIN_S = 0.5
+# By version of RabbitMQ: 4.0 drops a message after 20 deliveries unless told otherwise, 4.3 refuses queues
+# that are neither durable nor exclusive.
+_DELIVERS_TWENTY_TIMES = (4, 0)
+_NO_TRANSIENT_QUEUES = (4, 3)
 _LOST = (AMQPError, ConnectionError, OSError, asyncio.TimeoutError, RuntimeError)
 
 
@@ -63,7 +70,8 @@ class RabbitTransport:
         reconnect_s: float = 1.0,
         requests_at_once: int = REQUESTS_AT_ONCE,
     ) -> None:
-        self._url = url
+        # Shuffled, for the copies of a service should not all sit on one node.
+        self._nodes = deque(random.sample(nodes_of(url), len(nodes_of(url))))
         self._queues = queues
         self._reconnect_s = reconnect_s
         self._requests_at_once = requests_at_once
@@ -86,10 +94,20 @@ class RabbitTransport:
         self._supervisor = asyncio.create_task(self._supervise())
 
     async def _connect(self) -> "_Session":
+        """A session on any node; raises ``ConnectionError`` when none gives us one."""
+        for _ in range(len(self._nodes) - 1):
+            try:
+                return await self._connect_to(self._nodes[0])
+            except ConnectionError as error:
+                log.info("broker_node_is_away", why=str(error))
+                self._nodes.rotate(-1)
+        return await self._connect_to(self._nodes[0])
+
+    async def _connect_to(self, url: str) -> "_Session":
         session = _Session(self._requests_at_once)
         try:
             async with asyncio.timeout(_OPEN_WITHIN_S):
-                await session.open(self._url, self._queues)
+                await session.open(url, self._queues)
                 await self._receive_all(session)
         except _LOST as error:
             await session.close()
@@ -216,7 +234,8 @@ class _Session:
         await self._hearing.set_qos(prefetch_count=_PREFETCH_EVENTS)
         replies = await self._asking.get_queue(_REPLY_TO, ensure=False)
         await replies.consume(self._on_reply, no_ack=True)
-        self._exchange = await declare(self._telling, queues, major=_major(connection))
+        self._version = _version(connection)
+        self._exchange = await declare(self._telling, queues, version=self._version)
         self._copy_queue: AbstractQueue | None = None
         self._copy_receivers: dict[str, list[Receiver]] = {}
         self.up = True
@@ -279,7 +298,11 @@ class _Session:
     async def answer(self, wire_name: str, begin: Begin) -> None:
         if self._is_received(f"request {wire_name}"):
             return
-        queue = await self._answering.declare_queue(_request_queue(wire_name), durable=True, auto_delete=True)
+        # A durable queue cannot be declared while the node it lies on is away, a transient one moves to ours.
+        # RabbitMQ refuses transient ones from 4.3 on: there, requests wait for that node.
+        queue = await self._answering.declare_queue(
+            _request_queue(wire_name), durable=self._version >= _NO_TRANSIENT_QUEUES, auto_delete=True
+        )
         room = asyncio.Semaphore(self._requests_at_once)
         now = asyncio.get_running_loop().time
 
@@ -383,13 +406,18 @@ async def _store_in_order(received: "asyncio.Queue[AbstractIncomingMessage]", st
             return
 
 
+def nodes_of(url: str) -> list[str]:
+    """The addresses of a broker's nodes."""
+    return url.split("|")
+
+
 async def declare(
-    channel: AbstractChannel, queues: Mapping[str, frozenset[str]], *, major: int
+    channel: AbstractChannel, queues: Mapping[str, frozenset[str]], *, version: tuple[int, int]
 ) -> AbstractExchange:
     """Declares the exchange, and every durable queue with what it must get. Safe to repeat."""
     exchange = await channel.declare_exchange(_EVENTS, aio_pika.ExchangeType.TOPIC, durable=True)
     arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-single-active-consumer": True}
-    if major >= 4:  # noqa: PLR2004 - RabbitMQ 4 drops a message after 20 deliveries unless told otherwise
+    if version >= _DELIVERS_TWENTY_TIMES:
         arguments["x-delivery-limit"] = -1
     for name, wire_names in queues.items():
         queue = await channel.declare_queue(name, durable=True, arguments=arguments)
@@ -399,18 +427,19 @@ async def declare(
 
 
 async def declare_queues(url: str, queues: Mapping[str, frozenset[str]]) -> None:
-    """What `turnosya migrate` does at the broker."""
-    connection = await aio_pika.connect(url, timeout=10, heartbeat=_HEARTBEAT_S)
+    """What `turnosya migrate` does at the broker, through its first node."""
+    connection = await aio_pika.connect(nodes_of(url)[0], timeout=10, heartbeat=_HEARTBEAT_S)
     async with connection:
-        await declare(await connection.channel(), queues, major=_major(connection))
+        await declare(await connection.channel(), queues, version=_version(connection))
 
 
-def _major(connection: AbstractConnection) -> int:
+def _version(connection: AbstractConnection) -> tuple[int, int]:
     transport = connection.transport
     properties: Any = getattr(getattr(transport, "connection", None), "server_properties", {})
-    version = properties.get("version", b"3") if isinstance(properties, dict) else b"3"  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    version = properties.get("version", b"3.0") if isinstance(properties, dict) else b"3.0"  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     text = version.decode() if isinstance(version, bytes) else str(version)  # pyright: ignore[reportUnknownArgumentType]
-    return int(text.partition(".")[0])
+    major, minor, *_ = text.split(".")
+    return int(major), int(minor)
 
 
 def _request_queue(wire_name: str) -> str:

@@ -16,8 +16,8 @@ class ServerAway(Exception):
 
 
 def address_of(kind: str, url: str) -> str:
-    """Host and port of a server's address, without who enters and with what."""
-    parts = urlsplit(url)
+    """Host and port of a server's (first) address, without who enters and with what."""
+    parts = urlsplit(url.partition("|")[0])
     try:
         port = parts.port
     except ValueError:

@@ -56,7 +56,8 @@ class ProcessSettings(Settings):
     operations_port: int = Field(9000, ge=0, le=65535, description="Port of health and metrics.")
     data_dir: Path = Field(Path(".turnosya"), description="Where the embedded run keeps everything.")
     broker_url: SecretStr | None = Field(
-        None, description="RabbitMQ; without it messages stay in this process."
+        None,
+        description="RabbitMQ, nodes as `amqp://a|amqp://b`; without it messages stay in this process.",
     )
     database_url: SecretStr | None = Field(
         None, description="An administrator's PostgreSQL, used only by `migrate` and the embedded run."
