@@ -398,7 +398,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     async def signing_keys() -> list[dict[str, str]]:
         return (await bus.call(GetSigningKeys())).keys
 
-    tokens = TokenVerifier(signing_keys)
+    tokens = TokenVerifier(signing_keys, keys_fresh_s=target.process.signing_keys_fresh_s)
     running: dict[str, Running[Any]] = {}
     neighbours: dict[str, ASGIApp] = {}
     async with AsyncExitStack() as stack:

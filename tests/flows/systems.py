@@ -340,6 +340,7 @@ def _settings() -> dict[str, str]:
         "TURNOSYA_JOBS_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
         "TURNOSYA_RELAY_LOCK_S": "2",
         "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
+        "TURNOSYA_SIGNING_KEYS_FRESH_S": "0.5",
     }
 
 

@@ -113,10 +113,11 @@ class TokenVerifier:
         self,
         fetch_keys: FetchKeys,
         *,
+        keys_fresh_s: float = KEYS_FRESH_S,
         now: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._keys = _KeyRing(fetch_keys, monotonic)
+        self._keys = _KeyRing(fetch_keys, keys_fresh_s, monotonic)
         self._now = now
         self._monotonic = monotonic
         self._memo: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
@@ -164,8 +165,9 @@ class TokenVerifier:
 class _KeyRing:
     """The public keys by ``kid``, fetched anew when old, or for an unknown ``kid`` at most every 30 s."""
 
-    def __init__(self, fetch_keys: FetchKeys, monotonic: Callable[[], float]) -> None:
+    def __init__(self, fetch_keys: FetchKeys, fresh_s: float, monotonic: Callable[[], float]) -> None:
         self._fetch_keys = fetch_keys
+        self._fresh_s = fresh_s
         self._monotonic = monotonic
         self._keys: dict[str, Ed25519PublicKey] = {}
         self._fetched_at: float | None = None
@@ -173,7 +175,7 @@ class _KeyRing:
         self._fetching = asyncio.Lock()
 
     async def find(self, key_id: str) -> Ed25519PublicKey:
-        if key_id not in self._keys or self._older_than(KEYS_FRESH_S):
+        if key_id not in self._keys or self._older_than(self._fresh_s):
             async with self._fetching:
                 if self._may_fetch(key_id):
                     await self._fetch()
@@ -191,7 +193,7 @@ class _KeyRing:
     def _may_fetch(self, key_id: str) -> bool:
         if self._failed_at is not None:
             return self._monotonic() - self._failed_at >= REFETCH_AFTER_FAILURE_S
-        return self._older_than(REFETCH_S if key_id not in self._keys else KEYS_FRESH_S)
+        return self._older_than(REFETCH_S if key_id not in self._keys else self._fresh_s)
 
     async def _fetch(self) -> None:
         try:

@@ -79,6 +79,9 @@ class ProcessSettings(Settings):
     log_format: Literal["auto", "json", "console"] = Field(
         "auto", description="`auto` logs lines for a person on a terminal, and JSON anywhere else."
     )
+    signing_keys_fresh_s: float = Field(
+        300.0, gt=0, le=600, description="After this the keys that tokens are verified with are fetched anew."
+    )
     stop_within_s: float = Field(20.0, gt=0, description="Time in which running work may end when we stop.")
 
 
