@@ -6,11 +6,20 @@ from uuid import UUID
 import pytest
 
 from tests.auth.world import DAY, MINUTE, World
-from turnosya.contracts.auth import NOT_ME, AccessChanged, GetHeld, OtpInvalid, SecurityNoted, SessionsEnded
+from turnosya.contracts.auth import (
+    NOT_ME,
+    AccessChanged,
+    GetHeld,
+    OtpAttemptsExceeded,
+    OtpInvalid,
+    SecurityNoted,
+    SessionsEnded,
+    UseCode,
+)
 from turnosya.contracts.users import AccessBlocked
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
-from turnosya.services.auth import access, sessions
+from turnosya.services.auth import access, otp, sessions
 from turnosya.services.auth.sessions import RefreshTokenInvalid, RefreshTokenReused, Tokens
 
 LINK = "/v1/auth/links/not-me"
@@ -120,3 +129,23 @@ async def test_what_auth_holds_about_a_person_is_their_sessions(world: World) ->
         (str(tokens.session_id), "Pixel 9")
     ]
     assert (await sessions.held(world.auth, GetHeld(user_id=new_id()))).records == {"sessions": []}
+
+
+async def test_wrong_codes_are_in_the_audit_but_who_tries_on_and_on_fills_none(world: World) -> None:
+    owner = new_id()
+    await world.ask_code("+5491122334455", purpose="password_reset")
+    for number in range(20):
+        wrong = UseCode(
+            phone="+5491122334455", purpose="password_reset", code="x", key=str(number), user_id=owner
+        )
+        with pytest.raises((OtpInvalid, OtpAttemptsExceeded)):
+            await otp.use_code(world.auth, wrong)
+    assert await noted(world) == [("refused", owner, None, "otp_invalid")] * 5 + [
+        ("refused", owner, None, "otp_exceeded")
+    ]
+    await world.ask_code("+5491166778899", purpose="register")
+    with pytest.raises(OtpInvalid):
+        await otp.use_code(
+            world.auth, UseCode(phone="+5491166778899", purpose="register", code="x", key="another")
+        )
+    assert (await noted(world))[-1] == ("refused", None, None, "otp_invalid")

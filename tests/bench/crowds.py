@@ -20,7 +20,7 @@ async def slow_crowd(url: str, requests: Callable[[], Iterator[bytes]]) -> Async
     """Half of the crowd never ends its head, half its body; whoever is cut off comes again."""
     crowd = [asyncio.ensure_future(_trickle(url, (_HEAD, _BODY)[n % 2], n / SLOW)) for n in range(SLOW)]
     await asyncio.sleep(2)
-    times = await _honest(url, requests)
+    times = await honest(url, requests, within_s=WITHIN_S)
     for one in crowd:
         assert not one.done(), "the crowd is not whole"
         one.cancel()
@@ -47,8 +47,8 @@ async def _trickle(url: str, begun: bytes, after_s: float) -> None:
                 writer.close()
 
 
-async def _honest(url: str, requests: Callable[[], Iterator[bytes]]) -> list[float]:
-    """Begins a request every hundredth of a second, however long the ones before take."""
+async def honest(url: str, requests: Callable[[], Iterator[bytes]], *, within_s: float) -> list[float]:
+    """Begins a request every hundredth of a second, however long the ones before take; times in ms."""
     connections: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(_CONNECTIONS):
         connections.put_nowait(await Connection.to(url))
@@ -65,7 +65,7 @@ async def _honest(url: str, requests: Callable[[], Iterator[bytes]]) -> list[flo
 
     began = perf_counter()
     async with asyncio.TaskGroup() as group:
-        for number in range(HONEST_A_SECOND * WITHIN_S):
+        for number in range(int(HONEST_A_SECOND * within_s)):
             due = began + number / HONEST_A_SECOND
             await asyncio.sleep(max(0.0, due - perf_counter()))
             group.create_task(one(due))

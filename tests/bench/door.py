@@ -19,7 +19,7 @@ import httpx
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.bench.crowds import slow_crowd
+from tests.bench.crowds import HONEST_A_SECOND, honest, slow_crowd
 from tests.bench.figures import Figure
 from tests.bench.load import Connection, measure, request
 from tests.bench.town import Town, a_town
@@ -37,7 +37,7 @@ from turnosya.tour.people import Person, new_session
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 4.0
 REFRESHERS, AT_ONCE = 8, 50
-LOGINS, READERS = 16, 4
+LOGINS = 16
 LOG_OUTS = 10
 # The latest that Redis keeps and is asked for.
 SCRIPTS = 3000
@@ -165,15 +165,14 @@ async def _logins(system: System, town: Town) -> AsyncGenerator[Figure]:
     asking = measure(
         system.url, [town.logins(number) for number in range(LOGINS)], status=202, within_s=WITHIN_S, warm=1
     )
-    reading = measure(
-        system.url, [town.profiles(n) for n in range(READERS)], status=200, within_s=WITHIN_S, warm=1
-    )
+    # As many as the town of a busy evening asks for, not as many as fit: those would only measure each other.
+    reading = honest(system.url, lambda: town.profiles(0), within_s=WITHIN_S)
     logins, reads = await asyncio.gather(asking, reading)
     share = 100 * logins.a_second / possible
     more = f"{logins.a_second:.0f} of {possible:.0f} a second, threads: {HASHERS}"
     yield Figure("The door", "log-ins, of what argon2 can do", share, "%", more=more, at_least=85)
-    more = f"p50 {reads.p50:.1f} ms, {reads.a_second:.0f} a second"
-    yield Figure("The door", "profile reads meanwhile, p99", reads.p99, "ms", 50, more)
+    more = f"p50 {median(reads):.1f} ms, {HONEST_A_SECOND} a second"
+    yield Figure("The door", "profile reads meanwhile, p99", quantiles(reads, n=100)[98], "ms", 50, more)
 
 
 def _argon2_a_second(threads: int) -> float:

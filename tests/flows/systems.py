@@ -150,25 +150,25 @@ class System:
 
     @property
     def url(self) -> str:
-        return self._of("gateway").url
+        return self.process_of("gateway").url
 
-    def _of(self, service: str) -> Process:
+    def process_of(self, service: str) -> Process:
         return next(one for one in self.processes if service in one.names)
 
     async def kill(self, service: str) -> None:
         """SIGKILL to the process in which it runs."""
-        process = self._of(service)
+        process = self.process_of(service)
         process.signal(signal.SIGKILL)
         await until_gone(process)
 
     @asynccontextmanager
-    async def another(self, service: str) -> AsyncGenerator[Process]:
-        """One more copy of the process in which it runs, for as long as the block lasts."""
-        model = self._of(service)
+    async def another(self, service: str, **settings: str) -> AsyncGenerator[Process]:
+        """One more copy of the process in which it runs, for as long as the block lasts, set otherwise."""
+        model = self.process_of(service)
         port, operations_port = free_port(), free_port()
         own = {"TURNOSYA_PORT": str(port), "TURNOSYA_OPERATIONS_PORT": str(operations_port)}
         log = self.folder / f"{service}-{port}.log"
-        copy = Process(model.names, {**model.env, **own}, log, port, operations_port)
+        copy = Process(model.names, {**model.env, **own, **settings}, log, port, operations_port)
         self.launch(copy)
         try:
             await copy.until_ready()
@@ -178,7 +178,7 @@ class System:
             await until_gone(copy)
 
     async def start_again(self, service: str) -> None:
-        process = self._of(service)
+        process = self.process_of(service)
         self.launch(process)
         await process.until_ready()
         await self.until_ready()

@@ -47,6 +47,8 @@ class UseCode(Rpc[Nothing]):
     purpose: Purpose
     code: Secret
     key: str
+    user_id: UUID | None = None
+    """Whose account is at stake, if it is known: the audit names it when the code is refused."""
 
 
 class SigningKeys(Message):

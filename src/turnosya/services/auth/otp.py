@@ -162,6 +162,8 @@ async def use_code(auth: Auth, request: UseCode) -> Nothing:
             auth.pepper, challenge_id=live, subject=subject, purpose=request.purpose, code=request.code
         ),
         "key": f"code:{rules.pseudonym(auth.pepper, 'repeat', repeat)}",
+        "user": "" if request.user_id is None else str(request.user_id),
+        "noted": drafts.noted(auth),
     }
     tried = await auth.store.run("use_code", given, _Tried)
     metrics.codes_tried.labels(request.purpose, tried.outcome).inc()

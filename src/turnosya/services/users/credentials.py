@@ -111,12 +111,13 @@ async def reset_password(
     Repeated under its key it changes nothing more: a late repeat must not undo a newer password.
     """
     async with once.queued():
-        if once.key is not None:
-            async with users.db.transaction() as tx:
-                kept = await once.kept(tx)
-            if kept is not None:
-                return kept, None
-        await use_code(users, phone, "password_reset", code=code, key=once.digest or str(new_id()))
+        async with users.db.transaction() as tx:
+            kept = await once.kept(tx) if once.key is not None else None
+            holder = await accounts.by_phone(tx, phone)
+        if kept is not None:
+            return kept, None
+        key, user_id = once.digest or str(new_id()), None if holder is None else holder.id
+        await use_code(users, phone, "password_reset", code=code, key=key, user_id=user_id)
         password_hash = await users.passwords.hash(new)
         async with users.db.transaction() as tx:
             # Another process may have answered the same request meanwhile.
@@ -158,10 +159,15 @@ async def _named(tx: Transaction, request: CheckPassword) -> Account | None:
     return None if request.email is None else await accounts.by_email(tx, request.email)
 
 
-async def use_code(users: Users, phone: str, purpose: Purpose, *, code: str, key: str) -> None:
-    """Uses up the code that proves this number. Raises CodeNotValid, OtpAttemptsExceeded."""
+async def use_code(
+    users: Users, phone: str, purpose: Purpose, *, code: str, key: str, user_id: UUID | None = None
+) -> None:
+    """Uses up the code that proves this number. Raises CodeNotValid, OtpAttemptsExceeded.
+
+    ``user_id``: whose account a wrong one would have changed, for the audit.
+    """
     try:
-        await users.bus.call(UseCode(phone=phone, purpose=purpose, code=code, key=key))
+        await users.bus.call(UseCode(phone=phone, purpose=purpose, code=code, key=key, user_id=user_id))
     except OtpInvalid:
         raise CodeNotValid from None
 

@@ -46,7 +46,7 @@ async def change_phone(
     prove a number learns nothing of it. The second part is as in ``change_password``.
     """
     account = await prove(users, user_id, password, session_id=session_id)
-    await use_code(users, phone, "change_phone", code=code, key=str(new_id()))
+    await use_code(users, phone, "change_phone", code=code, key=str(new_id()), user_id=user_id)
     if account.phone == phone:
         return account, None
     change = CredentialsChanged(

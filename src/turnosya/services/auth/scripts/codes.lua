@@ -12,6 +12,14 @@ local function same(a, b)
   return difference == 0
 end
 
+-- A refused code is in the audit, but only so often a challenge: who tries on and on fills no audit.
+local function note_refused_code(id, user, reason)
+  if user == '' then user = nil end
+  if redis.call('EXISTS', challenge_key(id)) == 0 then return end
+  if redis.call('HINCRBY', challenge_key(id), 'refused', 1) > TRIES + 1 then return end
+  note_security('refused', user, { reason = reason })
+end
+
 -- 'good' uses the code up; else 'invalid' or 'exceeded'. The try is counted before it is compared.
 local function try_code(id, purpose, digest)
   local key = challenge_key(id)

@@ -132,10 +132,10 @@ local function end_access(user, why, options)
   return change
 end
 
--- The audit is told what happened to an account: ids and words of ours only.
+-- The audit is told what happened to an account, or to nobody's (no `user`): ids and words of ours only.
 local function note_security(kind, user, changes)
   changes.kind, changes.subject_id = kind, user
-  tell(given.noted, user, changes)
+  tell(given.noted, user or 'nobody', changes)
 end
 
 -- Keyed requests are answered as the first time.

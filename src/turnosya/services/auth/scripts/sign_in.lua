@@ -6,15 +6,15 @@ if redis.call('EXISTS', LOADED) == 0 then return answer('not_loaded') end
 local verdict, challenge = try_code(given.id, 'login', given.digest)
 local user = challenge.user
 if verdict ~= 'good' then
-  if user and user ~= '' then note_security('refused', user, { reason = 'otp_' .. verdict }) end
+  note_refused_code(given.id, user, 'otp_' .. verdict)
   return answer(verdict)
 end
 if blocked(user) then
-  note_security('refused', user, { reason = 'access_blocked' })
+  note_refused_code(given.id, user, 'access_blocked')
   return answer('blocked')
 end
 if is_outlived(challenge) then
-  note_security('refused', user, { reason = 'otp_invalid' })
+  note_refused_code(given.id, user, 'otp_invalid')
   return answer('invalid')
 end
 
