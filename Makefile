@@ -22,7 +22,7 @@ split: $(VENV)/test.stamp test-servers ## the same as 20 processes over a Rabbit
 tour: $(VENV)/run.stamp ## a guided run against a system of its own (ARGS="--url ..." for another)
 	@exec $(BIN)/turnosya tour $(ARGS)
 
-test: $(VENV)/test.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
+test: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600")
@@ -37,7 +37,7 @@ check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated page
 	$(BIN)/python -m turnosya contracts --check
 	$(BIN)/pytest -q tests/project
 
-bench: $(VENV)/test.stamp test-servers ## measure, and print the figures as a table (ARGS="door" for a part)
+bench: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## measure, and print the figures as a table (ARGS="door" for a part)
 	$(BIN)/python -m tests.bench $(ARGS)
 
 lock: $(VENV)/test.stamp ## make both locks anew from pyproject.toml
@@ -53,6 +53,11 @@ test-servers:
 # A stamp is as new as what was installed from the lock beside it; the one to test contains the one to run.
 $(VENV)/run.stamp: requirements.lock pyproject.toml
 	@tools/environment requirements.lock
+	@touch $@
+
+# In Node: the JavaScript client of Socket.IO.
+$(VENV)/js.stamp: tests/js/package-lock.json $(VENV)/test.stamp
+	@tools/javascript
 	@touch $@
 
 $(VENV)/test.stamp: requirements-dev.lock requirements.lock pyproject.toml

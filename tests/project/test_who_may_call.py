@@ -54,6 +54,7 @@ ADMINS = {
     "DELETE /v1/auth/blocked-users/{user_id}",
     "GET /v1/auth/blocked-users",
     "GET /v1/auth/blocked-users/{user_id}",
+    "GET /v1/chat/reports",
     "GET /v1/checks/audit",
     "GET /v1/users",
     "PUT /v1/auth/blocked-users/{user_id}",

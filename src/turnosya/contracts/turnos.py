@@ -100,6 +100,43 @@ class GetVisits(Rpc[Visits]):
     business_id: UUID
 
 
+class OpenNow(Message):
+    """Those of the asked businesses that are open."""
+
+    business_ids: list[UUID]
+
+
+class GetOpenNow(Rpc[OpenNow]):
+    """Which of these, at most 50, are open at this moment: somebody attends, and nothing is closed."""
+
+    business_ids: list[UUID]
+
+
+class Card(Message):
+    """A turno as it stands now, for those who talk about it."""
+
+    appointment_id: UUID
+    status: str
+    service_name: str
+    staff_name: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Cards(Message):
+    """Those that there are, in no order."""
+
+    cards: list[Card]
+
+
+class GetCards(Rpc[Cards]):
+    """How do these turnos, at most 50, of one client with one business stand? Others are left out."""
+
+    business_id: UUID
+    client_id: UUID
+    appointment_ids: list[UUID]
+
+
 class ExpirePending(Rpc[Nothing]):
     """A request that nobody confirmed in time lapses (rule R16); nothing if it is no longer pending."""
 

@@ -1,7 +1,7 @@
 """The web application of a service: FastAPI with problems, request ids, deadlines and callers."""
 
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from inspect import cleandoc
 from time import perf_counter
 from typing import Annotated, Any, TypeVar
@@ -221,6 +221,20 @@ NoBody = Annotated[_Empty | None, Body()]
 """For a POST that needs none, ``= None``: what is sent all the same is read, and its fields refused."""
 
 
+def below_paths(app: ASGIApp, beside: Mapping[str, ASGIApp]) -> ASGIApp:
+    """``app``, but for paths below one of ``beside``."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        for prefix, other in beside.items():
+            if path == prefix or path.startswith(f"{prefix}/"):
+                await other(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return choose
+
+
 def kept_response(kept: Kept) -> Response:
     """The answer of a request under an idempotency key, marked when it was given before."""
     headers = {"Idempotent-Replayed": "true"} if kept.replayed else None
@@ -414,6 +428,7 @@ __all__ = [
     "NoBody",
     "OnceOnly",
     "SignedIn",
+    "below_paths",
     "context_of",
     "json_of",
     "kept_response",

@@ -19,7 +19,7 @@ from turnosya.runtime import idempotency
 from turnosya.runtime.bus import STATUS, Bus, Envelope
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
-from turnosya.runtime.http import web_app
+from turnosya.runtime.http import below_paths, web_app
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.inbox import Hearer, Inbox
 from turnosya.runtime.messages import Answer, C, Event, Hearing, Rpc, Unavailable
@@ -90,6 +90,8 @@ class Service(Generic[C]):
     asks: Sequence[type[Rpc[Any]]] = ()
     tells: Sequence[type[Event]] = ()
     web: Sequence[APIRouter] = ()
+    beside: Mapping[str, Callable[[C], ASGIApp]] = field(default_factory=dict[str, Any])
+    """Applications that answer below a path instead of ``web``: what is no request and answer (sockets)."""
     asgi: Callable[[C], ASGIApp] | None = None
     """Instead of ``web``: an application that is no FastAPI (the gateway's)."""
     listener: Callable[[C], uvicorn.Config] | None = None
@@ -156,6 +158,9 @@ class Running(Generic[C]):
             self.app = web_app(
                 service.name, context, tokens=self.host.tokens, routers=service.web, ready=self.ready
             )
+            if service.beside:
+                beside = {path: make(context) for path, make in service.beside.items()}
+                self.app = below_paths(self.app, beside)
         await self.host.bus.answer_raw(f"{service.name}.Ping", self._pong)
         if await self._schema_is_current():
             await self._begin(context)

@@ -1,6 +1,62 @@
-"""Chat: conversations and their messages. It lives and says so; a path that is not built answers 404."""
+"""Chat: conversations between clients and businesses, numbered without a gap, live on any copy."""
 
+from turnosya.contracts.auth import AccessChanged, GetAccess
+from turnosya.contracts.business import BusinessChanged, GetBusiness
+from turnosya.contracts.chat import (
+    ClientWrote,
+    ConversationMoved,
+    GetHeld,
+    MessageWaiting,
+    PersonForgotten,
+    TypingShown,
+)
+from turnosya.contracts.notification import ReplyReceived
+from turnosya.contracts.turnos import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentConfirmed,
+    AppointmentMoved,
+    GetCards,
+    GetOpenNow,
+)
+from turnosya.contracts.users import GetPeople, PersonChanged, PersonErased
 from turnosya.runtime.service import Service
+from turnosya.services.chat import automatic, erasure, shops, showing, telling
 from turnosya.services.chat.context import Chat
+from turnosya.services.chat.routes import conversations, messages
+from turnosya.services.chat.routes import shops as shop_routes
+from turnosya.services.chat.settings import ChatSettings
+from turnosya.services.chat.sockets.server import SocketServer
 
-service = Service(name="chat", open=Chat.open)
+service = Service(
+    name="chat",
+    open=Chat.open,
+    settings=ChatSettings,
+    answers=[GetHeld.answered_by(erasure.held)],
+    hears=[
+        BusinessChanged.heard_by(shops.follow),
+        PersonChanged.heard_by(erasure.rename),
+        PersonErased.heard_by(erasure.forget),
+        ReplyReceived.heard_by(automatic.hear_reply),
+        ClientWrote.heard_by(automatic.answer_if_away),
+        AppointmentBooked.heard_by(automatic.tell_of_turno),
+        AppointmentConfirmed.heard_by(automatic.tell_of_turno),
+        AppointmentMoved.heard_by(automatic.tell_of_turno),
+        AppointmentCancelled.heard_by(automatic.tell_of_turno),
+        AccessChanged.heard_by(showing.access_changed, every_copy=True),
+        ConversationMoved.heard_by(showing.moved, every_copy=True),
+        TypingShown.heard_by(showing.typing, every_copy=True),
+    ],
+    asks=[GetAccess, GetBusiness, GetPeople, GetOpenNow, GetCards],
+    tells=[ClientWrote, MessageWaiting, PersonForgotten, ConversationMoved, TypingShown],
+    web=[conversations.routes, messages.routes, shop_routes.routes],
+    beside={"/socket.io": SocketServer},
+    runs=[
+        showing.sweep_forever,
+        showing.store_reached_forever,
+        showing.judge_forever,
+        telling.tell_forever,
+        telling.drop_old_forever,
+    ],
+    migrations="turnosya.services.chat.migrations",
+)

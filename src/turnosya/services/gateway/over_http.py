@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from http import HTTPStatus
 from time import monotonic
+from urllib.parse import parse_qs
 
 import aiohttp
 import structlog
@@ -14,6 +16,7 @@ from yarl import URL
 
 from turnosya.runtime.messages import Forbidden, TimedOut, Unavailable
 from turnosya.services.gateway.exchange import Exchange
+from turnosya.services.gateway.paths import takes_sockets
 from turnosya.services.gateway.rules import Headers
 
 log = structlog.get_logger()
@@ -28,6 +31,7 @@ KEEP_ALIVE_S = 30.0
 # A socket's service that does not answer a ping in half of this is gone.
 HEARTBEAT_S = 20.0
 # Codes that stand for "no close frame" and must not be sent (RFC 6455 §7.4.1).
+_COPY = "X-Internal-Copy"
 _NOT_SENT = {1005: 1000, 1006: 1011, 1015: 1011}
 
 
@@ -53,6 +57,8 @@ class _Copy:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        # The same at every gateway; ids of sockets that begin with it lead back here.
+        self.name = sha256(self.url.encode()).hexdigest()[:8]
         self.rests_until = 0.0
 
     def address(self, scope: Scope) -> URL:
@@ -115,10 +121,14 @@ class OverHttp:
         body = carrying.body()
         if self._session is None:
             self._session = _session()
-        for copy in self._in_turn():
+        for copy in self._in_turn(scope):
             try:
                 return await self._session.request(
-                    scope["method"], copy.address(scope), headers=headers, data=body, allow_redirects=False
+                    scope["method"],
+                    copy.address(scope),
+                    headers=[*headers, (_COPY, copy.name)],
+                    data=body,
+                    allow_redirects=False,
                 )
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 # Nothing of the request has left us, so another copy may have it.
@@ -143,8 +153,15 @@ class OverHttp:
             await exchange.send({"type": "http.response.body", "body": part, "more_body": True})
         await exchange.send({"type": "http.response.body", "body": b""})
 
-    def _in_turn(self) -> Iterator[_Copy]:
-        """Every copy once, beginning with the next in turn; those that rest come last."""
+    def _in_turn(self, scope: Scope) -> Iterator[_Copy]:
+        """Every copy once, beginning with the next in turn; those that rest come last.
+
+        A socket that has begun at one of them is known there only.
+        """
+        home = _home_of_socket(scope)
+        if any(copy.name == home for copy in self._copies):
+            yield from (copy for copy in self._copies if copy.name == home)
+            return
         self._turn += 1
         start = self._turn % len(self._copies)
         ordered = self._copies[start:] + self._copies[:start]
@@ -184,11 +201,11 @@ class OverHttp:
         headers = _texts(scope["headers"])
         if self._sockets is None:
             self._sockets = _session(_keep_refusal)
-        for copy in self._in_turn():
+        for copy in self._in_turn(scope):
             try:
                 return await self._sockets.ws_connect(
                     copy.address(scope),
-                    headers=headers,
+                    headers=[*headers, (_COPY, copy.name)],
                     protocols=scope["subprotocols"],
                     max_msg_size=0,
                     heartbeat=HEARTBEAT_S,
@@ -196,6 +213,14 @@ class OverHttp:
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 copy.rests_until = monotonic() + self._rest_s
         raise Unavailable
+
+
+def _home_of_socket(scope: Scope) -> str | None:
+    """The copy that gave out the ``sid`` in the query; None without one."""
+    if not takes_sockets(scope["raw_path"]):
+        return None
+    found = parse_qs(scope["query_string"].decode("ascii", "replace")).get("sid", [""])[0]
+    return found.partition(".")[0] or None
 
 
 class _Carrying:

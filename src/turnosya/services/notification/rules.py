@@ -51,6 +51,7 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "waitlist_offered": _CLIENT,
     "series_booked": _BOTH,
     "agenda_rearranged": ("owner",),
+    "message_waiting": _BOTH,
     "appointment_reminder": _CLIENT,
     "daily_agenda": ("owner",),
     "weekly_summary": ("owner",),

@@ -1,6 +1,7 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
+from turnosya.contracts.chat import MessageWaiting
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
 from turnosya.contracts.notification import (
     GetHeld,
@@ -51,6 +52,7 @@ from turnosya.services.notification import (
     reminders,
     replies,
     routes,
+    talks,
     together,
     webhook_routes,
 )
@@ -89,6 +91,7 @@ service = Service(
         WaitlistOffered.heard_by(appointments.tell),
         SeriesBooked.heard_by(together.tell_of_series),
         AgendaRearranged.heard_by(together.tell_of_rearranged),
+        MessageWaiting.heard_by(talks.tell),
     ],
     answers=[GetHeld.answered_by(erasure.held), SendReminders.answered_by(reminders.send_due)],
     asks=[GetPeople, FindByPhone, GetReach, DropDevice, AnswerLink],

@@ -1,6 +1,6 @@
 """Users: people, credentials and preferences."""
 
-from turnosya.contracts import business, notification, turnos
+from turnosya.contracts import business, chat, notification, turnos
 from turnosya.contracts.auth import EndSessions, SetRoles, UseCode
 from turnosya.contracts.users import (
     CheckPassword,
@@ -50,6 +50,7 @@ service = Service(
         business.PersonForgotten.heard_by(erasure.hear),
         turnos.PersonForgotten.heard_by(erasure.hear),
         notification.PersonForgotten.heard_by(erasure.hear),
+        chat.PersonForgotten.heard_by(erasure.hear),
     ],
     asks=[UseCode, EndSessions, SetRoles, *export.ASKED.values()],
     tells=[

@@ -1,0 +1,185 @@
+"""What has changed in a conversation, handed to the sockets of its members that are open here.
+
+The truth is in the rows: a hint only says where to look, and a sweep looks where no hint came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from turnosya.contracts.auth import AccessChanged
+from turnosya.contracts.chat import ConversationMoved, TypingShown
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import ServiceError, Unavailable
+from turnosya.runtime.problems import Language
+from turnosya.services.chat import shown
+from turnosya.services.chat.access import is_ended_by
+from turnosya.services.chat.live import Connection
+from turnosya.services.chat.state import Conversation, Line, Mark
+from turnosya.services.chat.store import messages
+from turnosya.services.chat.store import shops as shop_store
+
+if TYPE_CHECKING:
+    from turnosya.services.chat.context import Chat
+
+log = structlog.get_logger()
+
+# Of a conversation that is new here, what is as young as this is shown: nobody can have fetched it yet.
+_YOUNG = timedelta(seconds=5)
+# Longer than any transaction that changes a conversation: it stamps the change before it commits.
+_SWEPT_BACK_S = 20.0
+_PAGE = 500
+_JUDGED_EVERY_S = 30.0
+_STORED_EVERY_S = 0.25
+
+
+async def moved(chat: Chat, event: ConversationMoved) -> None:
+    """A hint came."""
+    await show(chat, event.conversation_id)
+
+
+async def show(chat: Chat, conversation_id: UUID) -> None:
+    """Hands on what has not been handed on here, in order."""
+    if not len(chat.live):
+        return
+    async with chat.live.one_at_a_time(conversation_id):
+        while await _show_page(chat, conversation_id):
+            pass
+
+
+async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
+    """Some of it; whether there is more."""
+    async with chat.db.read() as tx:
+        conversation = await messages.find(tx, conversation_id)
+        if conversation is None:
+            return False
+        before = chat.live.shown(conversation_id)
+        connections = chat.live.of(conversation.members)
+        if before is not None and before[0] >= conversation.version:
+            return False
+        version, seq = before or (conversation.version - 1, max(0, conversation.last_seq - _PAGE))
+        lines: list[Line] = []
+        marks: list[Mark] = []
+        if connections:
+            lines = await messages.after(tx, conversation_id, seq, limit=_PAGE)
+            marks = await messages.marks_of(tx, conversation_id, above_version=version)
+    if before is None:
+        lines = [line for line in lines if real_now() - line.sent_at < _YOUNG]
+    await _hand_on(chat, conversation, lines, connections)
+    if len(lines) == _PAGE:
+        chat.live.has_shown(conversation_id, version, lines[-1].seq)
+        return True
+    await _hand_on_marks(conversation_id, marks, connections)
+    last = max(conversation.last_seq, lines[-1].seq if lines else 0)
+    chat.live.has_shown(conversation_id, conversation.version, last)
+    return False
+
+
+async def _hand_on(
+    chat: Chat, conversation: Conversation, lines: list[Line], connections: list[Connection]
+) -> None:
+    languages: set[Language] = {one.language for one in connections} if lines else set()
+    for language in languages:
+        found = [shown.as_json(one) for one in await shown.messages(chat, conversation, lines, language)]
+        for connection in connections:
+            if connection.language != language:
+                continue
+            for message in found:
+                if await connection.emit("message:new", message):
+                    key = (conversation.id, connection.caller.user_id)
+                    chat.live.reached[key] = max(chat.live.reached.get(key, 0), message["seq"])
+
+
+async def _hand_on_marks(conversation_id: UUID, marks: list[Mark], connections: list[Connection]) -> None:
+    for mark in marks:
+        said = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": mark.read_seq}
+        for connection in connections:
+            await connection.emit("message:read", said)
+
+
+async def typing(chat: Chat, event: TypingShown) -> None:
+    """Somebody writes, or has stopped; who is not here does not learn of it."""
+    said = {
+        "conversation_id": str(event.conversation_id),
+        "user_id": str(event.user_id),
+        "typing": event.typing,
+    }
+    for connection in chat.live.of(event.member_ids):
+        await connection.emit("typing", said)
+
+
+async def begin(chat: Chat, connection: Connection) -> None:
+    """From now on somebody is shown what comes; what was there before they fetch."""
+    chat.live.enter(connection)
+    user_id = connection.caller.user_id
+    async with chat.db.read() as tx:
+        shop_ids = await shop_store.of_person(tx, user_id)
+        for conversation_id, version, seq in await messages.versions_of(tx, user_id, shop_ids):
+            chat.live.begin(conversation_id, version, seq)
+
+
+# --- whose access ends
+
+
+async def access_changed(chat: Chat, event: AccessChanged) -> None:
+    """Ends the sockets of those whose access has ended, at once."""
+    chat.access.forget()
+    for connection in chat.live.all():
+        refusal = is_ended_by(connection.caller, event)
+        if refusal is not None:
+            await connection.end(refusal)
+
+
+# --- loops
+
+
+async def sweep_forever(chat: Chat) -> None:
+    """Looks, every second, for what no hint told of."""
+    while True:
+        await asyncio.sleep(chat.settings.chat_sweep_s)
+        users = chat.live.users()
+        if not users:
+            continue
+        try:
+            async with chat.db.read() as tx:
+                changed = await messages.changed_lately(tx, users, within_s=_SWEPT_BACK_S)
+            for conversation_id, version in changed:
+                before = chat.live.shown(conversation_id)
+                if before is None or before[0] < version:
+                    await show(chat, conversation_id)
+        except Unavailable:
+            log.info("chat_sweep_put_off")
+
+
+async def store_reached_forever(chat: Chat) -> None:
+    """Stores what has reached whom, a few times a second for all of it together."""
+    while True:
+        await asyncio.sleep(_STORED_EVERY_S)
+        reached, chat.live.reached = chat.live.reached, {}
+        if not reached:
+            continue
+        try:
+            async with chat.db.transaction() as tx:
+                await messages.note_delivered(tx, reached)
+        except Unavailable:
+            for key, seq in reached.items():
+                chat.live.reached[key] = max(chat.live.reached.get(key, 0), seq)
+
+
+async def judge_forever(chat: Chat) -> None:
+    """Asks auth, twice a minute, about everybody who is here: a change may have been missed."""
+    while True:
+        await asyncio.sleep(_JUDGED_EVERY_S)
+        for connection in chat.live.all():
+            try:
+                await chat.access.check(connection.caller)
+            except Unavailable:
+                log.info("chat_judging_put_off")
+                break
+            except ServiceError as refusal:
+                await connection.end(refusal)

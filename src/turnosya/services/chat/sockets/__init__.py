@@ -1,0 +1,1 @@
+"""Socket.IO: ``engine`` fences the transport, ``server`` speaks the protocol, ``events`` answers."""

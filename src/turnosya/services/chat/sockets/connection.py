@@ -1,0 +1,102 @@
+"""One socket, from its first packet to its end: who it is, until when, and what it is handed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from socketio import packet
+
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.identity import Caller, TokenExpired
+from turnosya.runtime.messages import ServiceError
+from turnosya.runtime.problems import Language
+from turnosya.services.chat.rules import Allowance
+from turnosya.services.chat.sockets.engine import Engine
+
+WARNED_BEFORE_S = 60.0
+_EVENTS_A_SECOND, _EVENTS_AT_ONCE = 50.0, 200.0
+
+Verify = Callable[[Mapping[str, Any]], Awaitable[Caller]]
+
+
+class Connection:
+    """One socket, from its first packet; ``caller`` once it has said who it is."""
+
+    def __init__(self, engine: Engine, engine_sid: str, language: Language, *, verify: Verify) -> None:
+        self._engine = engine
+        self.verify = verify
+        self.engine_sid = engine_sid
+        self.language: Language = language
+        self.is_connected = False
+        self.pending: packet.Packet | None = None
+        """A packet whose attachments are still to come."""
+        now_s = asyncio.get_running_loop().time()
+        self.allowance = Allowance(_EVENTS_A_SECOND, _EVENTS_AT_ONCE, _EVENTS_AT_ONCE, now_s)
+        self.typing_shown_s: dict[str, float] = {}
+        self._caller: Caller | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def who(self) -> UUID | None:
+        """Whose it is; None before they have said so."""
+        return None if self._caller is None else self._caller.user_id
+
+    @property
+    def caller(self) -> Caller:
+        """Who it is."""
+        assert self._caller is not None, "nobody is shown anything before they said who they are"  # noqa: S101
+        return self._caller
+
+    def belongs_to(self, caller: Caller) -> None:
+        """From now on, until this token ends or is renewed."""
+        self._caller = caller
+        self.forget_timers()
+        loop = asyncio.get_running_loop()
+        left_s = max(0.0, (caller.expires_at - real_now()).total_seconds())
+        self._timers = [
+            loop.call_later(max(0.0, left_s - WARNED_BEFORE_S), lambda: self._start(self._warn())),
+            loop.call_later(left_s, lambda: self._start(self.end(TokenExpired()))),
+        ]
+
+    def close_after(self, seconds: float) -> None:
+        """Unless it has said by then who it is."""
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(seconds, lambda: self._start(self._close_if_idle())))
+
+    def forget_timers(self) -> None:
+        """It has gone, or has another token."""
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = []
+
+    async def _close_if_idle(self) -> None:
+        if not self.is_connected or self.pending is not None:
+            await self._engine.end(self.engine_sid, "nobody")
+
+    async def _warn(self) -> None:
+        await self.emit("auth:expiring", {"expires_at": self.caller.expires_at.isoformat()})
+
+    async def emit(self, event: str, shown: Mapping[str, Any]) -> bool:
+        """Hands it an event; whether it took it."""
+        return await self.say(packet.Packet(packet.EVENT, data=[event, shown]))
+
+    async def say(self, said: packet.Packet) -> bool:
+        """Any packet."""
+        return await self._engine.send_text(self.engine_sid, cast("str", said.encode()))
+
+    async def end(self, refusal: ServiceError | None) -> None:
+        """Says why, disconnects and closes."""
+        if refusal is not None:
+            await self.emit("auth:ended", {"code": refusal.code})
+        if self.is_connected:
+            await self.say(packet.Packet(packet.DISCONNECT))
+        await self._engine.end(self.engine_sid, refusal.code if refusal else "server shutting down")
+
+    def _start(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

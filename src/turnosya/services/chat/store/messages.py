@@ -1,0 +1,282 @@
+"""Conversations, messages and marks: one conversation at a time, under its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+
+from turnosya.runtime.database import Transaction
+from turnosya.runtime.ids import new_id
+from turnosya.services.chat.state import Conversation, Line, Mark, NewLine
+from turnosya.services.chat.store.shops import shop_columns, shop_of
+from turnosya.services.chat.tables import blocks, conversations, marks, messages, shops
+
+_OF_CONVERSATION = [column.label(f"c_{column.name}") for column in conversations.c]
+
+
+def with_shop() -> Select[Any]:
+    """Every conversation beside its business."""
+    return select(*_OF_CONVERSATION, *shop_columns()).join_from(
+        conversations, shops, shops.c.id == conversations.c.business_id
+    )
+
+
+def conversation_of(row: RowMapping) -> Conversation:
+    """A row of ``with_shop``."""
+    return Conversation(
+        id=row["c_id"],
+        shop=shop_of(row),
+        client_id=row["c_client_id"],
+        client_name=row["c_client_name"],
+        last_seq=row["c_last_seq"],
+        version=row["c_version"],
+        last_at=row["c_last_at"],
+        created_at=row["c_created_at"],
+        away_told_at=row["c_away_told_at"],
+    )
+
+
+def line_of(row: RowMapping) -> Line:
+    """A row of ``messages``."""
+    return Line(
+        id=row["id"],
+        conversation_id=row["conversation_id"],
+        seq=row["seq"],
+        sender_id=row["sender_id"],
+        kind=row["kind"],
+        text=row["text"],
+        facts=row["facts"],
+        client_message_id=row["client_message_id"],
+        sent_at=row["sent_at"],
+    )
+
+
+async def find(tx: Transaction, conversation_id: UUID) -> Conversation | None:
+    """One conversation."""
+    return await _first(tx, with_shop().where(conversations.c.id == conversation_id))
+
+
+async def lock(tx: Transaction, conversation_id: UUID) -> Conversation | None:
+    """The same; nobody else writes in it until this transaction ends."""
+    wanted = with_shop().where(conversations.c.id == conversation_id)
+    return await _first(tx, wanted.with_for_update(of=conversations))
+
+
+async def find_pair(tx: Transaction, business_id: UUID, client_id: UUID) -> Conversation | None:
+    """The one conversation of a client with a business."""
+    wanted = with_shop().where(
+        conversations.c.business_id == business_id, conversations.c.client_id == client_id
+    )
+    return await _first(tx, wanted)
+
+
+async def _first(tx: Transaction, statement: Select[Any]) -> Conversation | None:
+    row = (await tx.execute(statement)).mappings().first()
+    return None if row is None else conversation_of(row)
+
+
+async def open_pair(tx: Transaction, business_id: UUID, client_id: UUID, *, client_name: str | None) -> bool:
+    """Makes it unless it is there; whether it was made now."""
+    values = {
+        "id": new_id(),
+        "business_id": business_id,
+        "client_id": client_id,
+        "client_name": client_name,
+    }
+    made = await tx.execute(
+        insert(conversations).values(values).on_conflict_do_nothing().returning(conversations.c.id)
+    )
+    return made.first() is not None
+
+
+async def is_blocked(tx: Transaction, business_id: UUID, client_id: UUID) -> bool:
+    """Whether one of the two does not want to hear the other."""
+    found = await tx.execute(
+        select(blocks.c.side).where(blocks.c.business_id == business_id, blocks.c.client_id == client_id)
+    )
+    return found.first() is not None
+
+
+async def find_sent(
+    tx: Transaction, conversation_id: UUID, sender_id: UUID, client_message_id: str
+) -> Line | None:
+    """What somebody sent under this id of theirs."""
+    found = await tx.execute(
+        select(messages).where(
+            messages.c.conversation_id == conversation_id,
+            messages.c.sender_id == sender_id,
+            messages.c.client_message_id == client_message_id,
+        )
+    )
+    row = found.mappings().first()
+    return None if row is None else line_of(row)
+
+
+async def add(tx: Transaction, conversation_id: UUID, new: NewLine, *, sent_at: datetime) -> Line:
+    """Gives it the conversation's next number. Hold the conversation's lock."""
+    moved = await tx.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            last_seq=conversations.c.last_seq + 1,
+            version=conversations.c.version + 1,
+            last_at=sent_at,
+            changed_at=func.clock_timestamp(),
+        )
+        .returning(conversations.c.last_seq)
+    )
+    line = Line(
+        id=new_id(),
+        conversation_id=conversation_id,
+        seq=moved.scalar_one(),
+        sender_id=new.sender_id,
+        kind=new.kind,
+        text=new.text,
+        facts=new.facts,
+        client_message_id=new.client_message_id,
+        sent_at=sent_at,
+    )
+    await tx.execute(
+        messages.insert().values({column.name: getattr(line, column.name) for column in messages.c})
+    )
+    return line
+
+
+_RAISE = text("""
+    INSERT INTO marks AS m (conversation_id, user_id, read_seq, delivered_seq, version)
+    VALUES (:conversation_id, :user_id, :read, :delivered, :version)
+    ON CONFLICT (conversation_id, user_id) DO UPDATE
+        SET read_seq = greatest(m.read_seq, excluded.read_seq),
+            delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq),
+            version = excluded.version
+        WHERE m.read_seq < excluded.read_seq OR m.delivered_seq < excluded.delivered_seq
+    RETURNING 1
+""")
+
+
+async def raise_mark(tx: Transaction, conversation: Conversation, user_id: UUID, *, read: int) -> bool:
+    """Raises how far somebody has read, and with it what reached them; whether it rose.
+
+    Hold the conversation's lock, and call it before ``add`` of the same transaction or after: the version
+    that it gives is the one that ``touch`` or ``add`` makes.
+    """
+    raised = await tx.execute(
+        _RAISE,
+        {
+            "conversation_id": conversation.id,
+            "user_id": user_id,
+            "read": read,
+            "delivered": read,
+            "version": conversation.version + 1,
+        },
+    )
+    return raised.first() is not None
+
+
+async def touch(tx: Transaction, conversation_id: UUID) -> None:
+    """A mark of it has risen. Hold its lock."""
+    await tx.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(version=conversations.c.version + 1, changed_at=func.clock_timestamp())
+    )
+
+
+_DELIVERED = text("""
+    INSERT INTO marks AS m (conversation_id, user_id, delivered_seq)
+    SELECT * FROM unnest(CAST(:conversation_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:seqs AS int[]))
+    ON CONFLICT (conversation_id, user_id) DO UPDATE
+        SET delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq)
+""")
+
+
+async def note_delivered(tx: Transaction, reached: Mapping[tuple[UUID, UUID], int]) -> None:
+    """Raises how far messages have reached members, by conversation and member."""
+    # In one order in every copy, so that two of them never wait for each other.
+    ordered = sorted(reached.items())
+    await tx.execute(
+        _DELIVERED,
+        {
+            "conversation_ids": [conversation_id for (conversation_id, _), _ in ordered],
+            "user_ids": [user_id for (_, user_id), _ in ordered],
+            "seqs": [seq for _, seq in ordered],
+        },
+    )
+
+
+async def read_seq(tx: Transaction, conversation_id: UUID, user_id: UUID) -> int:
+    """How far somebody has read."""
+    found = await tx.execute(
+        select(marks.c.read_seq).where(marks.c.conversation_id == conversation_id, marks.c.user_id == user_id)
+    )
+    return found.scalar() or 0
+
+
+async def marks_of(tx: Transaction, conversation_id: UUID, *, above_version: int = -1) -> list[Mark]:
+    """How far its members have come, of those whose mark rose after a version."""
+    found = await tx.execute(
+        select(marks)
+        .where(marks.c.conversation_id == conversation_id, marks.c.version > above_version)
+        .order_by(marks.c.version, marks.c.user_id)
+    )
+    return [Mark(row["user_id"], row["read_seq"], row["delivered_seq"]) for row in found.mappings()]
+
+
+async def after(tx: Transaction, conversation_id: UUID, seq: int, *, limit: int) -> list[Line]:
+    """What came after a number, in order."""
+    found = await tx.execute(
+        select(messages)
+        .where(messages.c.conversation_id == conversation_id, messages.c.seq > seq)
+        .order_by(messages.c.seq)
+        .limit(limit)
+    )
+    return [line_of(row) for row in found.mappings()]
+
+
+async def before(tx: Transaction, conversation_id: UUID, seq: int | None, *, limit: int) -> list[Line]:
+    """The last that came before a number, or at all; in order."""
+    wanted = select(messages).where(messages.c.conversation_id == conversation_id)
+    if seq is not None:
+        wanted = wanted.where(messages.c.seq < seq)
+    found = await tx.execute(wanted.order_by(messages.c.seq.desc()).limit(limit))
+    return [line_of(row) for row in found.mappings()][::-1]
+
+
+async def note_away(tx: Transaction, conversation_id: UUID, at: datetime) -> None:
+    """The client was told that nobody is there."""
+    await tx.execute(
+        update(conversations).where(conversations.c.id == conversation_id).values(away_told_at=at)
+    )
+
+
+async def versions_of(
+    tx: Transaction, user_id: UUID, shop_ids: Sequence[UUID]
+) -> list[tuple[UUID, int, int]]:
+    """Id, version and last number of every conversation of somebody."""
+    found = await tx.execute(
+        select(conversations.c.id, conversations.c.version, conversations.c.last_seq).where(
+            (conversations.c.client_id == user_id) | (conversations.c.business_id.in_(shop_ids))
+        )
+    )
+    return [(row.id, row.version, row.last_seq) for row in found]
+
+
+_CHANGED = text("""
+    SELECT c.id, c.version FROM conversations c
+    WHERE c.changed_at > now() - make_interval(secs => :within_s)
+      AND (c.client_id = ANY(CAST(:user_ids AS uuid[]))
+           OR c.business_id IN (SELECT id FROM shops WHERE people && CAST(:user_ids AS uuid[])))
+""")
+
+
+async def changed_lately(
+    tx: Transaction, user_ids: Sequence[UUID], *, within_s: float
+) -> list[tuple[UUID, int]]:
+    """Id and version of what changed in the last seconds for any of these people."""
+    found = await tx.execute(_CHANGED, {"within_s": within_s, "user_ids": list(user_ids)})
+    return [(row.id, row.version) for row in found]

@@ -1,0 +1,75 @@
+"""A person as such, and what is kept no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import RowMapping, delete, select, text, update
+
+from turnosya.runtime.database import Transaction
+from turnosya.services.chat.tables import blocks, conversations, marks, messages, reports, shops, waiting
+
+
+async def written_by(tx: Transaction, user_id: UUID, *, limit: int) -> Sequence[RowMapping]:
+    """What somebody wrote, the latest first."""
+    wanted = (
+        select(messages.c.conversation_id, messages.c.text, messages.c.sent_at)
+        .where(messages.c.sender_id == user_id)
+        .order_by(messages.c.id.desc())
+        .limit(limit)
+    )
+    return (await tx.execute(wanted)).mappings().all()
+
+
+async def conversations_of(tx: Transaction, user_id: UUID) -> Sequence[RowMapping]:
+    """Somebody's conversations as a client, with the business's name."""
+    wanted = (
+        select(conversations.c.id, shops.c.name, conversations.c.created_at)
+        .join(shops, shops.c.id == conversations.c.business_id)
+        .where(conversations.c.client_id == user_id)
+        .order_by(conversations.c.id)
+    )
+    return (await tx.execute(wanted)).mappings().all()
+
+
+async def rename(tx: Transaction, user_id: UUID, name: str | None) -> None:
+    """How businesses see a client."""
+    await tx.execute(
+        update(conversations).where(conversations.c.client_id == user_id).values(client_name=name)
+    )
+
+
+async def forget(tx: Transaction, user_id: UUID) -> None:
+    """What they wrote is deleted, and its numbers stay; nothing else names them."""
+    # In the order of their ids: whoever sends waits for one of these at a time.
+    locked = select(conversations.c.id).where(
+        conversations.c.id.in_(select(messages.c.conversation_id).where(messages.c.sender_id == user_id))
+        | (conversations.c.client_id == user_id)
+    )
+    await tx.execute(locked.order_by(conversations.c.id).with_for_update())
+    await tx.execute(
+        update(messages)
+        .where(messages.c.sender_id == user_id)
+        .values(text=None, sender_id=None, client_message_id=None)
+    )
+    await rename(tx, user_id, None)
+    for table, column in (
+        (marks, marks.c.user_id),
+        (waiting, waiting.c.user_id),
+        (blocks, blocks.c.client_id),
+        (reports, reports.c.user_id),
+    ):
+        await tx.execute(delete(table).where(column == user_id))
+
+
+_TOO_OLD = text("""
+    DELETE FROM messages m USING conversations c, shop_settings s
+    WHERE c.id = m.conversation_id AND s.business_id = c.business_id
+      AND m.sent_at < now() - make_interval(days => s.keep_days)
+""")
+
+
+async def drop_old(tx: Transaction) -> None:
+    """Deletes what businesses want to keep no longer."""
+    await tx.execute(_TOO_OLD)

@@ -1,0 +1,155 @@
+"""Sending: every message gets the conversation's next number, once for each id that its sender gave it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import structlog
+
+from turnosya.contracts.chat import ConversationMoved, TypingShown
+from turnosya.runtime.bus import Undelivered
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.messages import Unavailable, invalid
+from turnosya.services.chat import away, rules
+from turnosya.services.chat.conversations import for_member
+from turnosya.services.chat.refusals import ClientMessageIdReused, ConversationBlocked
+from turnosya.services.chat.state import Conversation, Line, NewLine
+from turnosya.services.chat.store import lists, messages
+
+if TYPE_CHECKING:
+    from turnosya.runtime.database import Transaction
+    from turnosya.runtime.messages import Event
+    from turnosya.services.chat.context import Chat
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody sends, under an id of their own making."""
+
+    text: str | None
+    file_id: UUID | None
+    client_message_id: str
+
+
+async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words) -> tuple[Line, bool]:
+    """The message with its number, and whether it is new: the same again is answered as the first time.
+
+    Raises NotFound for a stranger, ClientMessageIdReused, ConversationBlocked, TooFast.
+    """
+    _check(words)
+    async with chat.db.transaction() as tx:
+        conversation = await _locked(tx, conversation_id, sender_id)
+        known = await messages.find_sent(tx, conversation_id, sender_id, words.client_message_id)
+        if known is not None:
+            if known.text != words.text:
+                raise ClientMessageIdReused
+            return known, False
+        if not conversation.shop.is_open or await messages.is_blocked(
+            tx, conversation.shop.id, conversation.client_id
+        ):
+            raise ConversationBlocked
+        chat.allowances.take(sender_id)
+        new = NewLine("person", sender_id, words.text, client_message_id=words.client_message_id)
+        line = await add(chat, tx, conversation, new)
+        await away.ask(tx, conversation, line)
+    hint(chat, conversation_id)
+    return line, True
+
+
+def _check(words: Words) -> None:
+    if words.file_id is not None:
+        raise invalid("file_id", "unknown_file", "there is no such file")
+    if words.text is None or not words.text.strip():
+        raise invalid("text", "empty", "a message has a text or a file")
+
+
+async def _locked(tx: Transaction, conversation_id: UUID, sender_id: UUID) -> Conversation:
+    # Whether they may see it at all first: a stranger must not hold up those who write.
+    await for_member(tx, conversation_id, sender_id)
+    conversation = await messages.lock(tx, conversation_id)
+    assert conversation is not None, "conversations are never deleted"  # noqa: S101
+    return conversation
+
+
+async def add(chat: Chat, tx: Transaction, conversation: Conversation, new: NewLine) -> Line:
+    """Writes a line under the conversation's lock; who wrote has read all, the others are told if need be."""
+    line = await messages.add(tx, conversation.id, new, sent_at=real_now())
+    if new.sender_id is not None:
+        await messages.raise_mark(tx, conversation, new.sender_id, read=line.seq)
+        await lists.has_read(tx, conversation.id, new.sender_id, line.seq)
+    if new.kind != "system":
+        others = conversation.members - {new.sender_id}
+        if new.kind == "automatic":
+            others = frozenset({conversation.client_id})
+        due_at = real_now() + timedelta(seconds=chat.settings.chat_tell_after_s)
+        await lists.wait(tx, line, sorted(others), due_at=due_at)
+    return line
+
+
+async def read(chat: Chat, user_id: UUID, conversation_id: UUID, seq: int) -> tuple[int, int]:
+    """Raises how far somebody has read; the mark and the last number. Past the end means the end."""
+    async with chat.db.transaction() as tx:
+        await for_member(tx, conversation_id, user_id)
+        conversation = await messages.lock(tx, conversation_id)
+        assert conversation is not None, "conversations are never deleted"  # noqa: S101
+        seq = max(0, min(seq, conversation.last_seq))
+        rose = await messages.raise_mark(tx, conversation, user_id, read=seq)
+        if rose:
+            await messages.touch(tx, conversation_id)
+            await lists.has_read(tx, conversation_id, user_id, seq)
+        reached = await messages.read_seq(tx, conversation_id, user_id)
+    if rose:
+        hint(chat, conversation_id)
+    return reached, conversation.last_seq
+
+
+async def show_typing(chat: Chat, user_id: UUID, conversation_id: UUID, *, typing: bool) -> None:
+    """Shows the others that somebody writes; at most one signal in 3 s goes on, an end always."""
+    async with chat.db.read() as tx:
+        conversation = await for_member(tx, conversation_id, user_id)
+    event = TypingShown(
+        conversation_id=conversation_id,
+        user_id=user_id,
+        typing=typing,
+        member_ids=sorted(conversation.members - {user_id}),
+    )
+    chat.beside(_tell_all_copies(chat, event))
+
+
+def hint(chat: Chat, conversation_id: UUID) -> None:
+    """Every copy looks at this conversation now, and not only with its next sweep."""
+    chat.beside(_tell_all_copies(chat, ConversationMoved(conversation_id=conversation_id)))
+
+
+async def _tell_all_copies(chat: Chat, event: Event) -> None:
+    try:
+        await chat.bus.publish_every_copy(event)
+    except (Undelivered, Unavailable) as error:
+        log.info("chat_hint_lost", why=type(error).__name__)
+
+
+async def missing(
+    chat: Chat, user_id: UUID, conversation_id: UUID, after_seq: int
+) -> tuple[list[Line], bool]:
+    """What somebody has not seen, at most 200, and whether there is more."""
+    async with chat.db.read() as tx:
+        await for_member(tx, conversation_id, user_id)
+        found = await messages.after(tx, conversation_id, after_seq, limit=rules.SYNC_PAGE + 1)
+    return found[: rules.SYNC_PAGE], len(found) > rules.SYNC_PAGE
+
+
+async def page(
+    chat: Chat, user_id: UUID, conversation_id: UUID, *, before: int | None, after: int | None, limit: int
+) -> list[Line]:
+    """A part of a conversation in order: what follows ``after``, else the last before ``before``."""
+    async with chat.db.read() as tx:
+        await for_member(tx, conversation_id, user_id)
+        if after is not None:
+            found = await messages.after(tx, conversation_id, after, limit=limit)
+            return [line for line in found if before is None or line.seq < before]
+        return await messages.before(tx, conversation_id, before, limit=limit)

@@ -1,0 +1,155 @@
+"""A client and a business talk, over HTTP and with the JavaScript client of Socket.IO, in every form."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.chat.javascript import a_browser
+from tests.flows.world import World
+from turnosya.tour.people import Person, Shop
+
+TRANSPORTS = {
+    "polling first": ["polling", "websocket"],
+    "websocket only": ["websocket"],
+    "polling only": ["polling"],
+}
+
+
+@dataclass
+class Talk:
+    """One conversation, its client and its owner."""
+
+    id: str
+    shop: Shop
+    client: Person
+
+    async def send(self, person: Person, text: str, own_id: str | None = None) -> dict[str, Any]:
+        body = {"text": text, "client_message_id": own_id or str(uuid4())}
+        sent = await person.ask("POST", f"/v1/chat/conversations/{self.id}/messages", body)
+        found: dict[str, Any] = sent.promised(201).answer
+        return found
+
+
+async def a_talk(world: World) -> Talk:
+    shop, client = await world.a_business(), await world.a_client()
+    opened = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(shop.id)})
+    return Talk(opened.promised(201).answer["id"], shop, client)
+
+
+def say(talk: Talk, text: str) -> dict[str, str]:
+    return {"conversation_id": talk.id, "text": text, "client_message_id": str(uuid4())}
+
+
+async def test_what_is_sent_over_http_is_numbered_read_and_counted(world: World) -> None:
+    talk = await a_talk(world)
+    owner, client = talk.shop.owner, talk.client
+    again = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(talk.shop.id)})
+    assert again.promised(200).answer["id"] == talk.id
+
+    first = await talk.send(client, "Hola", "a1")
+    assert (first["seq"], first["sender_id"], first["file"]) == (1, str(client.id), None)
+    path = f"/v1/chat/conversations/{talk.id}"
+    repeated = await client.ask("POST", f"{path}/messages", {"text": "Hola", "client_message_id": "a1"})
+    assert repeated.promised(200).answer["id"] == first["id"]
+    other = await client.ask("POST", f"{path}/messages", {"text": "Chau", "client_message_id": "a1"})
+    other.promised(409, "conflict")
+    await talk.send(owner, "¿Qué tal?")
+
+    [listed] = (await owner.ask("GET", "/v1/chat/conversations")).promised(200).answer["items"]
+    assert (listed["unread_count"], listed["last_message"]["text"]) == (0, "¿Qué tal?")
+    [mine] = (await client.ask("GET", "/v1/chat/conversations")).promised(200).answer["items"]
+    assert mine["unread_count"] == 1
+    read = (await client.ask("PUT", f"{path}/read", {"seq": 99})).promised(200).answer
+    assert read == {"seq": 2, "unread_count": 0}
+    assert (await client.ask("PUT", f"{path}/read", {"seq": 1})).promised(200).answer["seq"] == 2
+    items = (await owner.ask("GET", f"{path}/messages", params={"after": 1})).promised(200).answer["items"]
+    assert [one["seq"] for one in items] == [2]
+
+    stranger = await world.somebody("Nadie")
+    for method, where, body in (
+        ("GET", path, None),
+        ("GET", f"{path}/messages", None),
+        ("POST", f"{path}/messages", {"text": "x", "client_message_id": "x"}),
+        ("PUT", f"{path}/read", {"seq": 1}),
+    ):
+        (await stranger.ask(method, where, body)).promised(404, "not_found")
+
+
+@pytest.mark.parametrize("transports", list(TRANSPORTS.values()), ids=list(TRANSPORTS))
+async def test_both_sides_see_each_message_live_in_order(world: World, transports: list[str]) -> None:
+    talk = await a_talk(world)
+    url = world.system.url
+    async with a_browser() as browser:
+        await browser.connect("client", url, talk.client.token, transports=transports)
+        await browser.connect("owner", url, talk.shop.owner.token, transports=transports)
+        await browser.connect("owner's phone", url, talk.shop.owner.token, transports=transports)
+        answers = [await browser.ask("client", "message:send", say(talk, f"uno {n}")) for n in range(5)]
+        assert [answer["message"]["seq"] for answer in answers] == [1, 2, 3, 4, 5]
+        answer = await browser.ask("owner", "message:send", say(talk, "dos"))
+        assert answer["ok"] is True
+        for name in ("client", "owner", "owner's phone"):
+            heard = await browser.until_heard(name, "message:new", 6)
+            assert [one["seq"] for one in heard] == [1, 2, 3, 4, 5, 6]
+
+        read = {"conversation_id": talk.id, "seq": 6}
+        assert (await browser.ask("client", "message:read", read))["ok"] is True
+        mark = {**read, "user_id": str(talk.client.id)}
+        await browser.until("owner", lambda said: said.get("body") == mark)
+        await browser.ask("client", "typing", {"conversation_id": talk.id, "typing": True})
+        [typing] = await browser.until_heard("owner", "typing", 1)
+        assert typing == {"conversation_id": talk.id, "user_id": str(talk.client.id), "typing": True}
+        missed = await browser.ask("owner", "sync", {"conversation_id": talk.id, "after_seq": 4})
+        assert ([one["seq"] for one in missed["messages"]], missed["more"]) == ([5, 6], False)
+        if transports == ["polling", "websocket"]:
+            await browser.until("client", lambda said: said["what"] == "upgrade")
+
+
+async def test_a_socket_says_why_it_lets_nobody_in_and_ends_with_the_session(world: World) -> None:
+    talk = await a_talk(world)
+    url = world.system.url
+    async with a_browser() as browser:
+        for name, token, code in (("none", None, "token_missing"), ("bad", "x.y.z", "token_invalid")):
+            await browser.try_to_connect(name, url, token)
+            refused = await browser.until(name, lambda said: said["what"] == "connect_error")
+            assert refused["data"] == {"code": code}
+        await browser.connect("client", url, talk.client.token)
+        stranger = await world.somebody("Nadie")
+        await browser.connect("stranger", url, stranger.token)
+        for event, more in (
+            ("message:read", {"seq": 1}),
+            ("sync", {"after_seq": 0}),
+            ("typing", {"typing": True}),
+        ):
+            answer = await browser.ask("stranger", event, {"conversation_id": talk.id, **more})
+            assert answer == {"ok": False, "code": "not_found"}
+        assert (await browser.ask("stranger", "message:send", say(talk, "x")))["code"] == "not_found"
+        bad = await browser.ask("client", "message:send", {"conversation_id": talk.id, "text": 7})
+        assert (bad["ok"], bad["code"]) == (False, "validation_failed")
+
+        (await talk.client.ask("POST", "/v1/auth/logout")).promised(204)
+        left = await browser.until("client", lambda said: said["what"] == "disconnect")
+        assert left["reason"] == "io server disconnect"
+        assert browser.events("client", "auth:ended") == [{"code": "token_revoked"}]
+        await browser.try_to_connect("again", url, talk.client.token)
+        refused = await browser.until("again", lambda said: said["what"] == "connect_error")
+        assert refused["data"] == {"code": "token_revoked"}
+
+
+async def test_a_booked_moved_and_cancelled_turno_is_seen_in_the_conversation(world: World) -> None:
+    talk = await a_talk(world)
+    async with a_browser() as browser:
+        await browser.connect("client", world.system.url, talk.client.token, language="en")
+        turno = await world.a_booked_turno(talk.shop, talk.client)
+        other = await world.a_free_slot(talk.shop, 3)
+        (await talk.client.move(turno, other.starts_at)).promised(200)
+        (await talk.client.cancel(turno)).promised(200)
+        heard = await browser.until_heard("client", "message:new", 3)
+        assert [one["text"].partition(":")[0] for one in heard] == [
+            "Appointment booked",
+            "Appointment moved",
+            "Appointment cancelled",
+        ]
+        sent = await browser.ask("client", "message:send", say(talk, f"Es por {{{turno.id}}}"))
+        assert [one["status"] for one in sent["message"]["cards"]] == ["cancelled"]

@@ -1,0 +1,1 @@
+# What of python-socketio is used; it has no types of its own.
