@@ -21,9 +21,9 @@ import asyncpg
 import httpx
 
 from tests.flows.zygote import ENDED
-from tests.servers import NAMED_IN, Servers
+from tests.servers import NAMED_IN, WORKER, Servers
 from turnosya.app import SERVICES, queues
-from turnosya.embedded.ports import free_port
+from turnosya.embedded.ports import FIRST, LAST, free_port
 from turnosya.runtime.redis import open_redis
 
 START_S = 40.0
@@ -32,6 +32,23 @@ KEYS = ("TOKEN_MAC_KEY", "OTP_PEPPER", "KEY_ENCRYPTION_KEY", "LINK_KEY", "MESSAG
 # Each alone, and the rest together.
 ALONE = ("auth", "users", "business", "turnos", "notification", "gateway")
 REST = tuple(name for name in SERVICES if name not in ALONE)
+
+
+# Ports are given out seconds before a process listens there: each worker draws from a part of its own, and
+# none twice.
+_PARTS = 17
+_given: set[int] = set()
+
+
+def own_port() -> int:
+    """A free port that no other worker of this run is given."""
+    part = int(WORKER.removeprefix("gw")) + 1 if WORKER.startswith("gw") else 0
+    width = (LAST - FIRST) // _PARTS
+    first = FIRST + width * (part % _PARTS)
+    while (port := free_port(first, first + width - 1)) in _given:
+        pass
+    _given.add(port)
+    return port
 
 
 class Form(Enum):
@@ -165,7 +182,7 @@ class System:
     async def another(self, service: str, **settings: str) -> AsyncGenerator[Process]:
         """One more copy of the process in which it runs, for as long as the block lasts, set otherwise."""
         model = self.process_of(service)
-        port, operations_port = free_port(), free_port()
+        port, operations_port = own_port(), own_port()
         own = {"TURNOSYA_PORT": str(port), "TURNOSYA_OPERATIONS_PORT": str(operations_port)}
         log = self.folder / f"{service}-{port}.log"
         copy = Process(model.names, {**model.env, **own, **settings}, log, port, operations_port)
@@ -314,7 +331,7 @@ def system_on(
         },
     }
     processes = [
-        Process(names, {}, folder / f"{names[0]}-{place}.log", free_port(), free_port())
+        Process(names, {}, folder / f"{names[0]}-{place}.log", own_port(), own_port())
         for place, names in enumerate(groups, 1)
     ]
     if port is not None:
@@ -341,6 +358,8 @@ def _settings() -> dict[str, str]:
         "TURNOSYA_RELAY_LOCK_S": "2",
         "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
         "TURNOSYA_SIGNING_KEYS_FRESH_S": "0.5",
+        "TURNOSYA_CHAT_CONNECT_WITHIN_S": "3",
+        "TURNOSYA_CHAT_TELL_AFTER_S": "0.5",
     }
 
 

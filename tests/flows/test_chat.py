@@ -8,7 +8,9 @@ import pytest
 
 from tests.chat.javascript import a_browser
 from tests.flows.world import World
-from turnosya.tour.people import Person, Shop
+from tests.stage import until
+from turnosya.tour.answers import Tokens
+from turnosya.tour.people import Person, Shop, set_hours
 
 TRANSPORTS = {
     "polling first": ["polling", "websocket"],
@@ -153,3 +155,123 @@ async def test_a_booked_moved_and_cancelled_turno_is_seen_in_the_conversation(wo
         ]
         sent = await browser.ask("client", "message:send", say(talk, f"Es por {{{turno.id}}}"))
         assert [one["status"] for one in sent["message"]["cards"]] == ["cancelled"]
+
+
+async def test_a_business_greets_and_answers_when_it_is_closed(world: World) -> None:
+    talk = await a_talk(world)
+    owner, client = talk.shop.owner, await world.a_client("Nueva")
+    settings = f"/v1/chat/businesses/{talk.shop.id}/settings"
+    words = {
+        "greeting": "¡Hola!",
+        "away_message": "Ahora está cerrado.",
+        "quick_replies": ["Sí"],
+    }
+    (await owner.ask("PUT", settings, words)).promised(200)
+    assert (await owner.ask("GET", settings)).promised(200).answer == {**words, "keep_days": None}
+    (await client.ask("GET", settings)).promised(404)
+    await set_hours(owner, talk.shop.id, {"weekly": []})
+
+    opened = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(talk.shop.id)})
+    new = Talk(opened.promised(201).answer["id"], talk.shop, client)
+    async with a_browser() as browser:
+        await browser.connect("client", world.system.url, client.token)
+        await new.send(client, "¿Están?")
+        heard = await browser.until_heard("client", "message:new", 2)
+        await new.send(client, "¿Hola?")
+        heard = await browser.until_heard("client", "message:new", 3)
+    items = (
+        (await client.ask("GET", f"/v1/chat/conversations/{new.id}/messages")).promised(200).answer["items"]
+    )
+    assert [(one["kind"], one["text"]) for one in items] == [
+        ("automatic", "¡Hola!"),
+        ("person", "¿Están?"),
+        ("automatic", "Ahora está cerrado."),
+        ("person", "¿Hola?"),
+    ]
+    assert [one["seq"] for one in heard] == [2, 3, 4]
+
+
+async def test_who_is_not_there_is_told_once_until_they_have_read(world: World) -> None:
+    talk = await a_talk(world)
+    owner, client = talk.shop.owner, talk.client
+
+    async def told(person: Person) -> list[str]:
+        found = await world.api.messages(str(person.id))
+        return [one.body for one in found if one.template == "message_waiting"]
+
+    async with a_browser() as browser:
+        await browser.connect("client", world.system.url, client.token)
+        await talk.send(client, "uno")
+        await until(lambda: told(owner), lambda found: len(found) == 1)
+        await talk.send(client, "dos")
+        await talk.send(owner, "tres")
+        await browser.until_heard("client", "message:new", 3)
+        path = f"/v1/chat/conversations/{talk.id}/read"
+        (await owner.ask("PUT", path, {"seq": 3})).promised(200)
+        await talk.send(client, "cuatro")
+        await until(lambda: told(owner), lambda found: len(found) == 2)
+    await world.system.until_settled()
+    assert "Clara Sosa" in (await told(owner))[0]
+    assert await told(client) == []
+
+
+async def test_blocking_reporting_and_searching(world: World) -> None:
+    talk = await a_talk(world)
+    owner, client, admin = talk.shop.owner, talk.client, await world.an_admin()
+    path = f"/v1/chat/conversations/{talk.id}"
+    sent = await talk.send(client, "Quiero un corte de pelo")
+    [found] = (
+        (await owner.ask("GET", "/v1/chat/search", params={"q": "CORTE pelo"})).promised(200).answer["items"]
+    )
+    assert found["id"] == sent["id"]
+    stranger = await world.somebody("Nadie")
+    assert (await stranger.ask("GET", "/v1/chat/search", params={"q": "corte"})).promised(200).answer[
+        "items"
+    ] == []
+
+    (await owner.ask("POST", f"{path}/report", {"reason": "insultos", "seq": 1})).promised(201)
+    (await owner.ask("POST", f"{path}/report", {"reason": "x", "seq": 9})).promised(422)
+    (await owner.ask("GET", "/v1/chat/reports")).promised(403)
+    reports = (await admin.ask("GET", "/v1/chat/reports")).promised(200).answer["items"]
+    assert reports[0]["message_text"] == "Quiero un corte de pelo"
+
+    (await owner.ask("POST", f"{path}/block")).promised(204)
+    body = {"text": "¿Por qué?", "client_message_id": "b1"}
+    (await client.ask("POST", f"{path}/messages", body)).promised(403, "forbidden")
+    assert (await client.ask("GET", path)).promised(200).answer["blocked_by"] == ["business"]
+    (await client.ask("DELETE", f"{path}/block")).promised(204)
+    (await client.ask("POST", f"{path}/messages", body)).promised(403, "forbidden")
+    (await owner.ask("DELETE", f"{path}/block")).promised(204)
+    (await client.ask("POST", f"{path}/messages", body)).promised(201)
+
+
+async def test_an_erased_persons_words_are_gone_and_the_numbers_stay(world: World) -> None:
+    talk = await a_talk(world)
+    await talk.send(talk.client, "Mi secreto inconfundible")
+    await talk.send(talk.shop.owner, "Gracias")
+    export = (await talk.client.ask("GET", "/v1/users/me/export")).promised(200).answer
+    assert export["services"]["chat"]["messages"][0]["text"] == "Mi secreto inconfundible"
+    (await talk.client.ask("DELETE", "/v1/users/me", {"password": talk.client.password})).promised(204)
+    await world.system.until_settled()
+    path = f"/v1/chat/conversations/{talk.id}"
+    items = (await talk.shop.owner.ask("GET", f"{path}/messages")).promised(200).answer["items"]
+    assert [(one["seq"], one["text"], one["sender_id"] is None) for one in items] == [
+        (1, None, True),
+        (2, "Gracias", False),
+    ]
+    assert (await talk.shop.owner.ask("GET", path)).promised(200).answer["client"]["name"] is None
+
+
+async def test_a_token_is_renewed_in_band_and_only_with_one_of_the_same_session(world: World) -> None:
+    talk = await a_talk(world)
+    client = talk.client
+    async with a_browser() as browser:
+        await browser.connect("client", world.system.url, client.token)
+        assert client.tokens is not None
+        body = {"refresh_token": client.tokens.refresh_token}
+        fresh = (await client.api.ask("POST", "/v1/auth/refresh", body)).promised(200).as_(Tokens)
+        renewed = await browser.ask("client", "auth:renew", {"token": fresh.access_token})
+        assert renewed["ok"] is True
+        other = await browser.ask("client", "auth:renew", {"token": talk.shop.owner.token})
+        assert other == {"ok": False, "code": "token_invalid"}
+        assert (await browser.ask("client", "message:send", say(talk, "sigo")))["ok"] is True

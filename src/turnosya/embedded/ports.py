@@ -11,11 +11,11 @@ import socket
 FIRST, LAST = 15000, 32000
 
 
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
+def free_port(first: int = FIRST, last: int = LAST) -> int:
+    """A port on 127.0.0.1, within the bounds, that nobody listens on now."""
     draw = random.SystemRandom()
     while True:
-        port = draw.randint(FIRST, LAST)
+        port = draw.randint(first, last)
         with socket.socket() as probe:
             # As servers do, so that a port whose last connections are still closing counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

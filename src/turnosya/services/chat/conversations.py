@@ -9,6 +9,7 @@ from uuid import UUID
 
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.messages import NotFound, invalid
 from turnosya.services.chat import shops
 from turnosya.services.chat.state import Conversation, Line, Listed, Mark, NewLine, Side
@@ -91,7 +92,7 @@ async def one(chat: Chat, conversation_id: UUID, user_id: UUID) -> tuple[Listed,
 
 async def search(chat: Chat, user_id: UUID, words: str, *, after: UUID | None, limit: int) -> list[Line]:
     """Messages of somebody's own conversations that contain all these words."""
-    if not words.strip():
+    if not words.strip() or unfit_texts(words):
         raise invalid("q", "empty", "must contain a word")
     async with chat.db.read() as tx:
         shop_ids = await shop_store.of_person(tx, user_id)

@@ -10,10 +10,10 @@ from pydantic import Field, StringConstraints
 
 from turnosya.runtime.fields import Closed, Instant, Integer, Resource
 from turnosya.runtime.http import Admin, CallerLanguage, NoBody, SignedIn, context_of, json_of, router
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.messages import Forbidden, NotFound, invalid
 from turnosya.runtime.pages import Listed as Page
 from turnosya.runtime.pages import Paged, bad_cursor
-from turnosya.runtime.problems import Language
+from turnosya.runtime.problems import Language, refuses
 from turnosya.services.chat import conversations, shown
 from turnosya.services.chat.context import Chat
 from turnosya.services.chat.shown import MessageShown
@@ -103,7 +103,7 @@ class ReportMade(Resource):
     id: UUID
 
 
-@routes.post("/conversations", status_code=201, response_model=ConversationShown)
+@routes.post("/conversations", status_code=201, response_model=ConversationShown, responses=refuses(NotFound))
 async def open_one(here: Here, body: NewConversation, caller: SignedIn, language: CallerLanguage) -> Response:
     """Open a conversation.
 
@@ -201,7 +201,7 @@ async def report(here: Here, conversation_id: UUID, body: Report, caller: Signed
     return ReportMade(id=made)
 
 
-@routes.get("/reports")
+@routes.get("/reports", responses=refuses(Forbidden))
 async def reports(here: Here, page: Paged, _admin: Admin) -> Page[ReportShown]:
     """What people reported, the latest first (admin)."""
     found = await conversations.reported(here, after=after_id(page), limit=page.read)
