@@ -189,12 +189,13 @@ async def test_what_is_no_event_of_ours_and_what_carries_bytes_is_refused_polite
     person = await world.somebody()
     socket = await a_socket(world, person.token)
     answers: list[Any] = []
-    for said in (
+    packets: list[list[str | bytes]] = [
         ['421["nothing:such",{}]'],
         ['451-2["message:send",{"_placeholder":true,"num":0}]', b"\x01\x02"],
         ['423["sync",{},{}]'],
         ['424["sync","\\u0000"]'],
-    ):
+    ]
+    for said in packets:
         for part in said:
             await socket.send(part)
         answers.append(json.loads((await hear(socket))[3:])[0])
@@ -242,6 +243,6 @@ async def test_a_reader_who_does_not_read_is_given_up_and_nobody_else_waits(worl
         for number in range(150):
             body = {"text": "x" * 4000, "client_message_id": str(number)}
             (await client.ask("POST", path, body)).promised(201)
-            body = {"seq": number + 1}
-            await shop.owner.ask("PUT", f"/v1/chat/conversations/{talk}/read", body)
+            read = {"seq": number + 1}
+            await shop.owner.ask("PUT", f"/v1/chat/conversations/{talk}/read", read)
         await until(deaf.poll, lambda answer: answer.status_code == 400)

@@ -30,6 +30,7 @@ def main() -> None:
     plan = Plan(asked.seconds, asked.seed, clients=asked.clients)
     with tempfile.TemporaryDirectory(prefix="turnosya-storm-") as made, warden_of_this_run(ROOT):
         folder: Path = asked.logs or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
         zygote = Zygote(ROOT)
         try:
             ledger, wrong = asyncio.run(storm(plan, Servers(), zygote, folder, say=say.print))

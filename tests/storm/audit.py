@@ -24,7 +24,8 @@ async def audit(system: System, ledger: Ledger) -> list[str]:
         *_turnos(rows, ledger),
         *await _twice(system),
         *_told(await _deliveries(system), ledger),
-        *await _codes(system, ledger),
+        *await _codes(system),
+        *await _messages(system, ledger),
     ]
 
 
@@ -93,8 +94,32 @@ def _told(deliveries: list[asyncpg.Record], ledger: Ledger) -> Iterable[str]:
                     yield f"turno {known.id}: {side} was told {template} {got} times instead of {times}"
 
 
-async def _codes(system: System, ledger: Ledger) -> list[str]:
-    """Who logged in was sent a code for it, and each code was sent once."""
+async def _messages(system: System, ledger: Ledger) -> list[str]:
+    """Each acknowledged message has its number and no other has, and the numbers have no gap."""
+    rows = await system.rows(
+        "chat", "SELECT conversation_id, seq, sender_id, client_message_id FROM messages"
+    )
+    stored = {
+        (str(row["conversation_id"]), row["sender_id"], row["client_message_id"]): row["seq"] for row in rows
+    }
+    wrong = [
+        f"message {key} was acknowledged as {seq} and is {stored.get(key)}"
+        for key, seq in ledger.messages.items()
+        if stored.get(key) != seq
+    ]
+    numbers: dict[UUID, list[int]] = {}
+    for row in rows:
+        numbers.setdefault(row["conversation_id"], []).append(row["seq"])
+    wrong += [
+        f"conversation {talk} has a gap or a double"
+        for talk, found in numbers.items()
+        if sorted(found) != list(range(1, len(found) + 1))
+    ]
+    return wrong
+
+
+async def _codes(system: System) -> list[str]:
+    """Each code was sent once."""
     rows: list[Any] = await system.rows(
         "notification",
         "SELECT occasion, count(*) AS times FROM deliveries WHERE template = 'code_requested'"
@@ -108,6 +133,7 @@ def summary(ledger: Ledger) -> dict[str, int]:
     return {
         "turnos": len(ledger.turnos),
         "changes": sum(len(known.steps) - 1 for known in ledger.turnos.values()),
+        "messages": len(ledger.messages),
         "log-ins": sum(ledger.log_ins.values()),
         "tries": len(ledger.tries),
         "tries without an answer": sum(not one.is_answered for one in ledger.tries),

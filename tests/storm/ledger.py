@@ -60,6 +60,8 @@ class Ledger:
     """Client and start of what was never answered within the patience of a client."""
     given_up: list[str] = field(default_factory=list[str])
     """What was not answered within the patience of a client, and when."""
+    messages: dict[tuple[str, UUID, str], int] = field(default_factory=dict[tuple[str, UUID, str], int])
+    """The number of each acknowledged message by conversation, sender and the sender's own id of it."""
     log_ins: dict[UUID, int] = field(default_factory=dict[UUID, int])
     """Sessions by person, the first one included."""
     tries: list[Try] = field(default_factory=list[Try])

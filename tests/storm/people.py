@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -96,6 +96,7 @@ class Client:
     ledger: Ledger
     chance: random.Random
     turnos: list[KnownTurno] = field(default_factory=list[KnownTurno])
+    talks: dict[UUID, str] = field(default_factory=dict[UUID, str])
 
     async def live(self, until_s: float) -> None:
         """Does one thing after the other until the storm is over."""
@@ -106,6 +107,7 @@ class Client:
             self._look: 16,
             self._refresh: 8,
             self._log_in_again: 4,
+            self._write: 20,
         }
         while self.ledger.now_s() < until_s:
             wish = self.chance.choices(list(wishes), list(wishes.values()))[0]
@@ -167,6 +169,20 @@ class Client:
         (await self.person.ask("GET", "/v1/users/me")).promised(200)
         params: dict[str, str | int] = {"role": "client", "limit": 20}
         (await self.person.ask("GET", "/v1/turnos/appointments", params=params)).promised(200)
+
+    async def _write(self) -> None:
+        shop = self.chance.choice(self.shops)
+        if shop.id not in self.talks:
+            body = {"business_id": str(shop.id)}
+            opened = await self.person.ask("POST", "/v1/chat/conversations", body)
+            self.talks[shop.id] = str(opened.answer["id"])
+        talk, own_id = self.talks[shop.id], str(uuid4())
+        writer = self.chance.choice([self.person, shop.owner])
+        said = {"text": "¿Hay lugar?", "client_message_id": own_id}
+        answer = await writer.ask("POST", f"/v1/chat/conversations/{talk}/messages", said)
+        if answer.status not in {200, 201}:
+            answer.promised(201)
+        self.ledger.messages[talk, writer.id, own_id] = answer.answer["seq"]
 
     async def _refresh(self) -> None:
         assert self.person.tokens is not None
