@@ -69,7 +69,7 @@ MENDABLE: dict[str, tuple[str, dict[str, str], str]] = {
         {"TURNOSYA_REDIS_URL": f"redis://:a-secret@{NOBODY}"},
         AWAY.format("Redis", "REDIS"),
     ),
-    "RabbitMQ": ("serve chat", {}, AWAY.format("RabbitMQ", "BROKER")),
+    "RabbitMQ": ("serve files", {}, AWAY.format("RabbitMQ", "BROKER")),
     "no database": ("serve turnos", {}, UNSET),
     "demo data": ("demo-data", {}, NO_DEMO),
 }

@@ -99,4 +99,5 @@ async def test_keys_rotate_twice_while_people_work_and_no_call_fails(world: Worl
         with suppress(asyncio.CancelledError):
             await working
         await keys.close()
+        world.forget_clients()
     assert all(len(one.signed_by) == 3 for one in traffic)

@@ -91,6 +91,10 @@ class World:
         await person.log_in("a desk")
         return person
 
+    def forget_clients(self) -> None:
+        """Those of earlier tests hold tokens of keys that are no longer known."""
+        self._crowd.clear()
+
     @asynccontextmanager
     async def clock_moved(self, *, hours: int) -> AsyncGenerator[None]:
         """The service clock is ahead for as long as the block lasts."""
