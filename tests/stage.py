@@ -25,6 +25,7 @@ from turnosya.runtime.migrate import prepare_database, upgrade
 from turnosya.runtime.rabbit import RabbitTransport
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
 from turnosya.runtime.settings import Environment, MessagingSettings, ProcessSettings, load
+from turnosya.schedules import declare_schedules
 
 T = TypeVar("T")
 SOON_S = 40.0
@@ -220,8 +221,12 @@ async def a_stage(
     env: Environment = Environment.DEVELOPMENT,
     settings: Mapping[str, str] | None = None,
     broker_url: str | None = None,
+    declares: bool = False,
 ) -> AsyncGenerator[Stage]:
-    """The services, open and connected; waits are short unless ``settings`` says otherwise."""
+    """The services, open and connected; waits are short unless ``settings`` says otherwise.
+
+    With ``declares`` jobs is told what recurs in them.
+    """
     given = {
         "TURNOSYA_MESSAGE_KEY": Fernet.generate_key().decode(),
         "TURNOSYA_LINK_KEY": Fernet.generate_key().decode(),
@@ -241,12 +246,17 @@ async def a_stage(
     async def no_keys() -> Sequence[Mapping[str, str]]:
         return ()
 
+    declaring: asyncio.Task[None] | None = None
     stage = Stage(servers, env, TokenVerifier(no_keys), given, queues, broker_url, transport, bus)
     try:
         for service in services:
             await stage.put_on(service)
+        if any(service.name == "jobs" for service in services) and declares:
+            declaring = asyncio.create_task(declare_schedules(bus, services))
         yield stage
     finally:
+        if declaring is not None:
+            declaring.cancel()
         await stage.close()
 
 

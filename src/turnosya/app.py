@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from turnosya.clock_follower import follow_clock
 from turnosya.contracts.auth import GetSigningKeys
-from turnosya.contracts.jobs import ClockMoved, UseClock
+from turnosya.contracts.jobs import ClockMoved, DeclareSchedules, UseClock
 from turnosya.embedded import Embedded, embedded_servers
 from turnosya.embedded.beside import running_beside
 from turnosya.runtime import migrate
@@ -45,6 +45,7 @@ from turnosya.runtime.settings import (
     names_of_settings,
     unknown_names,
 )
+from turnosya.schedules import declare_schedules
 from turnosya.services.auth.service import service as auth
 from turnosya.services.business.service import service as business
 from turnosya.services.chat.service import service as chat
@@ -65,7 +66,7 @@ SERVICES: Mapping[str, Service[Any]] = {
     service.name: service
     for service in (jobs, auth, users, business, turnos, notification, chat, files, gateway, checks)
 }
-OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved)
+OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved, DeclareSchedules)
 """What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
 _CLOCK_WITHIN_S = 5.0
@@ -427,6 +428,8 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
             if follows and service is jobs:
                 await _begin_to_follow(bus, clock, process_id, stack)
         await _begin_to_work(running.values())
+        declaring = asyncio.create_task(declare_schedules(bus, [SERVICES[name] for name in names]))
+        stack.callback(declaring.cancel)
         process = Process(target, running, transport, clock, died)
         try:
             yield process

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Group = Literal["One connection", "Several connections", "The process", "The door", "Plans", "Messages"]
+Group = Literal[
+    "One connection", "Several connections", "The process", "The door", "Plans", "Messages", "Jobs"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from tests.callers import Callers
 from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
 from turnosya.contracts import auth, users
-from turnosya.contracts.checks import GetHeld
+from turnosya.contracts.checks import ForgetAudit, GetHeld
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
 from turnosya.services.checks import audit
@@ -113,7 +113,7 @@ async def test_it_is_kept_for_90_days(stage: Stage, http: httpx.AsyncClient) -> 
     day = 24 * 60
     old, kept = fact("refused", minutes_ago=90 * day + 1), fact("signed_in", minutes_ago=90 * day - 5)
     await noted(stage, http, old, kept)
-    await audit.forget(cast("Checks", stage.running["checks"].context))
+    await audit.forget(cast("Checks", stage.running["checks"].context), ForgetAudit())
     [left] = await read(http)
     assert left["kind"] == "signed_in"
     assert real_now() - datetime.fromisoformat(left["at"]) > timedelta(days=89)

@@ -167,10 +167,3 @@ async def test_in_production_jobs_are_made_on_real_time(servers: Servers) -> Non
         await stage.bus.call(Schedule(job=a_job("past", datetime(2020, 1, 1, tzinfo=UTC))))
         await stage.bus.call(Schedule(job=a_job("future", datetime(8999, 1, 1, tzinfo=UTC))))
         await bell.rings("past")
-
-
-async def test_what_is_not_built_is_not_found(world: World) -> None:
-    async with world.stage.http("jobs") as http:
-        for path in ("/v1/jobs", "/v1/jobs/schedules", f"/v1/jobs/{new_id()}"):
-            answer = await http.get(path)
-            assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

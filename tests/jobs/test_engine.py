@@ -9,7 +9,7 @@ from tests.stage import until
 from turnosya.contracts.jobs import CancelScheduled, Schedule
 from turnosya.services.jobs import engine
 from turnosya.services.jobs.store import timetable
-from turnosya.services.jobs.store.timetable import Start
+from turnosya.services.jobs.store.timetable import Ending, Start
 
 
 async def scheduled(world: World, *names: str, **fields: Any) -> None:  # noqa: ANN401 - fields of a job
@@ -81,14 +81,14 @@ async def test_a_frozen_worker_cannot_write_over_the_newer_ones_outcome(world: W
     await world.bell.rings("one")
     done = await world.becomes("one", "done")
     async with world.jobs.db.transaction() as tx:
-        assert not await timetable.end(tx, frozen, state="failed", error="too late")
+        assert not await timetable.end(tx, Ending(frozen, "failed", error="too late"))
     assert await world.row("one") == done
 
 
 async def test_a_worker_that_wakes_after_its_lease_does_not_make_the_request(world: World) -> None:
     await scheduled(world, "one", run_at=NOON + HOUR)
     frozen = await taken_by_a_worker_that_is_not_heard_of(world, "one")
-    await engine.make(world.jobs, frozen, ends_at=asyncio.get_running_loop().time() - 30)
+    await engine.make(world.jobs, frozen, begins_before=asyncio.get_running_loop().time() - 30)
     assert world.bell.began == []
     assert (await world.row("one"))["state"] == "waiting"
 
@@ -101,7 +101,7 @@ async def test_a_frozen_worker_cannot_end_the_lease_of_the_newer_one(world: Worl
     await world.stands_at(NOON + HOUR)
     await world.bell.begins(1)
     async with world.jobs.db.transaction() as tx:
-        assert not await timetable.end(tx, frozen, state="waiting", error="x", retry_in=timedelta())
+        assert not await timetable.end(tx, Ending(frozen, "retried", error="x", retry_s=0))
     assert (await world.row("one"))["leased_until"] is not None
     world.bell.may_end.set()
     await world.bell.rings("one")
@@ -142,7 +142,7 @@ async def test_a_job_cancelled_while_it_runs_is_not_tried_again(world: World) ->
 
 async def test_no_more_jobs_run_at_once_than_there_are_workers(world: World) -> None:
     world.bell.may_end.clear()
-    names = [f"{number:02}" for number in range(40)]
+    names = [f"{number:02}" for number in range(80)]
     await scheduled(world, *names)
     workers = world.jobs.settings.jobs_workers
     await world.bell.begins(workers)

@@ -56,7 +56,12 @@ ADMINS = {
     "GET /v1/auth/blocked-users/{user_id}",
     "GET /v1/chat/reports",
     "GET /v1/checks/audit",
+    "GET /v1/jobs",
+    "GET /v1/jobs/schedules",
+    "GET /v1/jobs/{job_id}",
     "GET /v1/users",
+    "POST /v1/jobs/{job_id}/cancel",
+    "POST /v1/jobs/{job_id}/retry",
     "PUT /v1/auth/blocked-users/{user_id}",
     "PUT /v1/users/{user_id}/roles",
 }

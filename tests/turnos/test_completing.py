@@ -4,11 +4,9 @@ from uuid import UUID
 
 import pytest
 
-from tests.stage import until
 from tests.turnos.town import Json, Town, all_at_once, codes
-from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import AppointmentCompleted, CompleteOver, GetVisits
-from turnosya.runtime.messages import Event
+from turnosya.services.turnos.service import service
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MONDAY_TEN = "2027-06-14T13:00Z"
@@ -20,7 +18,7 @@ async def status_in_table(town: Town, turno: Json) -> str:
     return str(rows[0].status)
 
 
-async def test_the_job_completes_what_ended_an_hour_ago_and_asks_for_its_next_run(town: Town) -> None:
+async def test_the_job_completes_what_ended_an_hour_ago(town: Town) -> None:
     shop, client = await town.a_shop(), town.somebody()
     turno, later = await shop.booked(MONDAY_TEN, client), await shop.booked("2027-06-14T13:30Z")
     town.set_clock("2027-06-14T14:29Z")
@@ -40,15 +38,6 @@ async def test_the_job_completes_what_ended_an_hour_ago_and_asks_for_its_next_ru
     ]
     told = [event for event in await town.told(turno) if isinstance(event, AppointmentCompleted)]
     assert [event.by_itself for event in told] == [True]
-    assert _runs(town.heard)[-1] == "2027-06-14T14:35:00+00:00"
-
-
-def _runs(heard: list[Event]) -> list[str]:
-    return [
-        event.job.run_at.isoformat()
-        for event in heard
-        if isinstance(event, ScheduleRequested) and event.job.request == CompleteOver.wire_name
-    ]
 
 
 async def test_whoever_reads_it_sees_it_completed_though_no_job_has_run(town: Town) -> None:
@@ -87,10 +76,9 @@ async def test_completed_by_many_at_once_it_is_completed_once(town: Town) -> Non
     assert (await town.told_names(turno)).count("AppointmentCompleted") == 1
 
 
-async def test_a_start_asks_for_the_first_run_of_each(town: Town) -> None:
-    async def asked() -> set[str]:
-        return {event.job.key for event in town.heard if isinstance(event, ScheduleRequested)}
-
-    await town.stage.restart()
-    again = await until(asked, lambda keys: "turnos.FollowZoneRules" in keys)
-    assert {"turnos.CompleteOver", "turnos.FollowZoneRules"} <= again
+def test_what_recurs_is_declared() -> None:
+    recurring = {one.request.wire_name: (one.every_s, one.cron) for one in service.recurs}
+    assert recurring == {
+        "turnos.CompleteOver": (300, None),
+        "turnos.FollowZoneRules": (None, "17 7 * * *"),
+    }

@@ -16,6 +16,7 @@ from turnosya.contracts.users import (
     GetReach,
     Held,
     PersonErased,
+    TellErasuresAgain,
 )
 from turnosya.runtime.http import ACCESS_ENDED
 from turnosya.runtime.ids import new_id
@@ -111,10 +112,10 @@ async def test_it_is_remembered_until_all_have_confirmed_the_second_time_too(tow
     await town.stage.tell(*(kind(user_id=ana, key=first.key) for kind in CONFIRM))
     # A request that was under way may have left something: they are told once more.
     assert await waited_for(town) == [[]]
-    await erasure.tell_again(town.users)
+    await erasure.tell_again(town.users, TellErasuresAgain())
     assert len(await town.told(PersonErased)) == 1
     await make_old(town, minutes=17)
-    await erasure.tell_again(town.users)
+    await erasure.tell_again(town.users, TellErasuresAgain())
     _, second = await town.told(PersonErased)
     assert (second.user_id, second.key == first.key) == (ana, False)
     # What confirms the first time again is no confirmation of the second.
@@ -133,7 +134,7 @@ async def test_who_does_not_confirm_is_told_again_and_again(town: Town) -> None:
     assert await waited_for(town) == [["business", "chat", "notification", "turnos"]]
     for round_ in range(3):
         await make_old(town, minutes=17)
-        await erasure.tell_again(town.users)
+        await erasure.tell_again(town.users, TellErasuresAgain())
         told = await town.told(PersonErased)
         assert len(told) == round_ + 2
         event: Any = business.PersonForgotten(user_id=ana, key=told[-1].key)

@@ -56,3 +56,11 @@ class WordReceived(Event):
     answers: str | None
     """The provider's id of the message of ours that is answered."""
     sent_at: datetime
+
+
+class AskForReminders(Rpc[Nothing]):
+    """Ask for ``SendReminders`` at the instant of what comes next."""
+
+
+class ForgetOld(Rpc[Nothing]):
+    """Delete what ended long ago, and codes that have expired."""

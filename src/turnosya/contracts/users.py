@@ -275,3 +275,7 @@ class SecurityFact(Event):
 
 class SecurityNoted(SecurityFact):
     """Something about an account that an admin may have to look up later."""
+
+
+class TellErasuresAgain(Rpc[Nothing]):
+    """Tell of every erasure again that is not over."""

@@ -146,9 +146,11 @@ class Bus:
             return answer
         raise _error_of(reply, (*kind.errors, *COMMON_ERRORS))
 
-    async def call_raw(self, wire_name: str, body: Mapping[str, object]) -> None:
+    async def call_raw(
+        self, wire_name: str, body: Mapping[str, object], *, timeout_s: float | None = None
+    ) -> None:
         """Makes a request that is known by name only (a job's); raises ``ServiceError`` of any kind."""
-        reply = await self._ask(wire_name, json.dumps(body).encode(), None)
+        reply = await self._ask(wire_name, json.dumps(body).encode(), timeout_s)
         if reply.headers[STATUS] != "ok":
             raise _error_of(reply, COMMON_ERRORS)
 

@@ -36,7 +36,6 @@ from turnosya.runtime.settings import (
 
 log = structlog.get_logger()
 
-_SWEEP_S = 600.0
 _READY_CACHED_S = 2.0
 # What is not ready often is a moment later, while it starts.
 _NOT_READY_CACHED_S = 0.05
@@ -75,6 +74,20 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Recurs:
+    """A request to itself that a service wants again and again: ``every_s``, or a ``cron`` in ``timezone``.
+
+    Jobs makes it, by message, whichever copies of the service live. A new ``revision`` is made at once.
+    """
+
+    request: Rpc[Any]
+    every_s: float | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Service(Generic[C]):
     """What a service is, in one list. The page to open first is the ``service.py`` that holds it.
 
@@ -99,6 +112,7 @@ class Service(Generic[C]):
     migrations: str | None = None
     redis: bool = False
     runs: Sequence[Callable[[C], Awaitable[None]]] = ()
+    recurs: Sequence[Recurs] = ()
     ready: Callable[[C], Awaitable[bool]] | None = None
 
     def queues(self) -> dict[str, frozenset[str]]:
@@ -113,6 +127,11 @@ class Service(Generic[C]):
 def queue_of(service: str, lane: str) -> str:
     """``events.notification`` or, for a lane, ``events.notification.codes``."""
     return f"events.{service}.{lane}" if lane else f"events.{service}"
+
+
+def sweep_of(service: str) -> str:
+    """The wire name of the request to delete what its runtime has kept long enough."""
+    return f"{service}.Sweep"
 
 
 @dataclass(slots=True)
@@ -226,17 +245,14 @@ class Running(Generic[C]):
             self._inboxes.append(inbox)
             await bus.hear(queue, inbox.store)
             self._start_later(inbox.run, f"{service.name}:inbox")
-        self._start_later(partial(self._sweep, db), f"{service.name}:sweep")
+        await bus.answer_raw(sweep_of(service.name), self._sweep)
 
-    async def _sweep(self, db: Database) -> None:
-        while True:
-            try:
-                await idempotency.sweep(db)
-                for inbox in self._inboxes:
-                    await inbox.sweep()
-            except Unavailable:
-                log.warning("sweep_put_off", service=self.service.name)
-            await asyncio.sleep(_SWEEP_S)
+    async def _sweep(self, envelope: Envelope) -> Envelope:
+        """The job that deletes what the runtime keeps for some days."""
+        await idempotency.sweep(self.host.db)
+        for inbox in self._inboxes:
+            await inbox.sweep()
+        return Envelope(envelope.wire_name, b"{}", {STATUS: "ok"})
 
     def _start_later(self, work: Callable[[], Awaitable[None]], name: str) -> None:
         async def later() -> None:

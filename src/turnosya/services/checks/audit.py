@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import structlog
 
-from turnosya.contracts.checks import GetHeld
+from turnosya.contracts.checks import ForgetAudit, GetHeld
 from turnosya.contracts.users import Held, SecurityFact
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import current_delivery
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.messages import Nothing
 from turnosya.services.checks import store
 from turnosya.services.checks.store import Entry, Sought
 
@@ -30,7 +29,6 @@ HOLDS: Mapping[str, str] = {
 }
 """Every table with a column that names a person, and what becomes of it."""
 
-_FORGET_S = 3600.0
 # Far more than an account has in 90 days; what is exported has to fit into one answer.
 _EXPORTED = 5000
 
@@ -68,18 +66,9 @@ async def held(checks: Checks, request: GetHeld) -> Held:
     return Held(records={"audit": lines})
 
 
-async def forget_forever(checks: Checks) -> None:
-    """Deletes what is older than it is kept, once an hour."""
-    while True:
-        try:
-            await forget(checks)
-        except Unavailable:
-            log.warning("audit_forgetting_put_off")
-        await asyncio.sleep(_FORGET_S)
-
-
-async def forget(checks: Checks) -> None:
-    """The same, now."""
+async def forget(checks: Checks, _request: ForgetAudit) -> Nothing:
+    """The job: deletes what is older than it is kept."""
     kept = timedelta(days=checks.settings.audit_kept_days)
     async with checks.db.transaction() as tx:
         await store.forget(tx, before=real_now() - kept)
+    return Nothing()

@@ -1,8 +1,8 @@
 """Checks: whether all of it lives, and what happened to accounts."""
 
 from turnosya.contracts import auth, users
-from turnosya.contracts.checks import GetHeld
-from turnosya.runtime.service import Service
+from turnosya.contracts.checks import ForgetAudit, GetHeld
+from turnosya.runtime.service import Recurs, Service
 from turnosya.services.checks import audit, health, routes
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.settings import ChecksSettings
@@ -11,12 +11,13 @@ service = Service(
     name="checks",
     open=Checks.open,
     settings=ChecksSettings,
-    answers=[GetHeld.answered_by(audit.held)],
+    answers=[GetHeld.answered_by(audit.held), ForgetAudit.answered_by(audit.forget)],
     hears=[
         auth.SecurityNoted.heard_by(audit.note),
         users.SecurityNoted.heard_by(audit.note),
     ],
     web=[routes.routes],
-    runs=[health.watch, audit.forget_forever],
+    runs=[health.watch],
+    recurs=[Recurs(ForgetAudit(), every_s=3600)],
     migrations="turnosya.services.checks.migrations",
 )

@@ -11,8 +11,9 @@ import structlog
 
 from turnosya.contracts.jobs import ClockMoved, ClockState, UseClock
 from turnosya.runtime.bus import Undelivered, time_left_s
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Unavailable, invalid
-from turnosya.services.jobs import rules
+from turnosya.services.jobs import rules, schedules
 from turnosya.services.jobs.store import clock as clock_store
 from turnosya.services.jobs.store import timetable as store
 
@@ -81,7 +82,10 @@ async def _move(jobs: Jobs, target: Callable[[datetime], datetime | None]) -> Cl
     """
     async with jobs.db.transaction() as tx:
         follow(jobs, await clock_store.hold_alone(tx))
-        wanted = target(jobs.clock.now())
+        before = jobs.clock.now()
+        wanted = target(before)
+        if (wanted or real_now()) < before:
+            await schedules.plan_anew(tx, wanted or real_now())
         moved = await clock_store.move(tx, set_to=wanted, silent_s=jobs.settings.clock_silent_s)
     follow(jobs, moved)
     log.info("clock_moved", version=moved.version, set_to=moved.set_to and moved.set_to.isoformat())

@@ -1,9 +1,18 @@
-"""What becomes of a job that failed, and where the clock may be set: decisions without input or output."""
+"""What may be a job, what becomes of one that failed, where the clock may be set: no input or output."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from turnosya.contracts.jobs import AT_ONCE
+from turnosya.runtime.messages import invalid
+from turnosya.services.jobs import recurrence
+
+if TYPE_CHECKING:
+    from turnosya.contracts.jobs import Job
 
 # More tries than a year has half hours help nobody.
 _MOST_ATTEMPTS = 20_000
@@ -11,6 +20,34 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 # A fifth: jobs that failed together do not all come back at once.
 _JITTER = 0.2
+_LONGEST_KEY = 300
+# A job carries ids; what is long is kept by the service that asks for it.
+_LARGEST_BODY = 64 * 1024
+
+
+def check(job: Job) -> None:
+    """Raises ``Invalid`` for what can never be made."""
+    for name, word in (("key", job.key), ("request", job.request), ("concurrency_key", job.concurrency_key)):
+        if word is not None and (not 0 < len(word) <= _LONGEST_KEY or not word.isprintable()):
+            raise invalid(name, "bad_word", f"has to have 1 to {_LONGEST_KEY} visible characters")
+    if len(json.dumps(job.body)) > _LARGEST_BODY:
+        raise invalid("body", "too_large", "has to be less than 64 KiB of JSON")
+    if job.run_at.tzinfo is None:
+        raise invalid("run_at", "no_offset", "has to have an offset")
+    if job.run_at != AT_ONCE and job.in_s is not None:
+        raise invalid("run_at", "exactly_one", "give either run_at or in_s")
+    if job.recurs is not None:
+        recurrence.check(job.recurs)
+
+
+def first_run(job: Job, *, now: datetime) -> datetime:
+    """The instant at which a job that was checked first comes."""
+    if job.run_at != AT_ONCE:
+        return job.run_at
+    if job.in_s is not None:
+        return now + timedelta(seconds=job.in_s)
+    found = None if job.recurs is None else recurrence.next_after(job.recurs, now)
+    return now if found is None else found
 
 
 def attempts_allowed(wanted: int) -> int:

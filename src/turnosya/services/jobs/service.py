@@ -3,13 +3,16 @@
 from turnosya.contracts.jobs import (
     CancelScheduled,
     ClockMoved,
+    DeclareSchedules,
+    ForgetEnded,
     Schedule,
     ScheduleCancelled,
+    ScheduleMissed,
     ScheduleRequested,
     UseClock,
 )
-from turnosya.runtime.service import Service
-from turnosya.services.jobs import clock, engine, routes, timetable
+from turnosya.runtime.service import Recurs, Service
+from turnosya.services.jobs import admin_routes, clock, engine, routes, schedules, timetable
 from turnosya.services.jobs.context import Jobs
 from turnosya.services.jobs.settings import JobsSettings
 
@@ -20,6 +23,8 @@ service = Service(
     answers=[
         Schedule.answered_by(timetable.schedule),
         CancelScheduled.answered_by(timetable.cancel),
+        DeclareSchedules.answered_by(schedules.declare),
+        ForgetEnded.answered_by(engine.forget),
         UseClock.answered_by(clock.use),
     ],
     # One function hears both, so that a cancellation never overtakes what it cancels.
@@ -27,8 +32,9 @@ service = Service(
         ScheduleRequested.heard_by(timetable.hear),
         ScheduleCancelled.heard_by(timetable.hear),
     ],
-    tells=[ClockMoved],
-    web=[routes.routes],
-    runs=[engine.run, engine.forget],
+    tells=[ClockMoved, ScheduleMissed],
+    web=[routes.routes, admin_routes.routes],
+    runs=[engine.run],
+    recurs=[Recurs(ForgetEnded(), every_s=3600)],
     migrations="turnosya.services.jobs.migrations",
 )

@@ -11,7 +11,7 @@ from turnosya.runtime.settings import Settings
 class JobsSettings(Settings):
     """Settings of the jobs service."""
 
-    jobs_workers: int = Field(16, ge=1, le=256, description="Jobs that one process makes at once.")
+    jobs_workers: int = Field(64, ge=1, le=1024, description="Jobs that one process makes at once.")
     jobs_poll_s: float = Field(
         1.0, gt=0, le=5, description="How often the timetable is looked at when nobody said it changed."
     )
@@ -19,7 +19,7 @@ class JobsSettings(Settings):
         30.0,
         gt=0,
         le=35,
-        description="After this a killed worker's job is started again; a job may take two thirds of it.",
+        description="After this a killed worker's job is started again; who lives renews it.",
     )
     jobs_retry_delays_s: Annotated[tuple[float, ...], NoDecode] = Field(
         (1.0, 5.0, 30.0, 300.0, 1800.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from turnosya.contracts.jobs import CancelScheduled, Schedule, ScheduleCancelled, ScheduleRequested
+from turnosya.contracts.jobs import CancelScheduled, JobExists, Schedule, ScheduleCancelled, ScheduleRequested
 from turnosya.runtime.messages import Nothing
 from turnosya.services.jobs import rules
 from turnosya.services.jobs.store import timetable as store
@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 
 async def schedule(jobs: Jobs, request: Schedule) -> Nothing:
-    """Stores a job; the same request again changes nothing but the beginning of its tries."""
-    await _put(jobs, request.job)
+    """Stores a job; the same request again changes nothing but the beginning of its tries.
+
+    Raises ``Invalid`` for what can never be made, ``JobExists`` for a key that waits and is not replaced.
+    """
+    if not await _put(jobs, request.job) and request.job.if_waiting == "refuse":
+        raise JobExists
     return Nothing()
 
 
@@ -34,17 +38,16 @@ async def hear(jobs: Jobs, event: ScheduleRequested | ScheduleCancelled) -> None
         await _cancel(jobs, event.key)
 
 
-async def _put(jobs: Jobs, job: Job) -> None:
+async def _put(jobs: Jobs, job: Job) -> bool:
+    rules.check(job)
+    job = job.model_copy(update={"max_attempts": rules.attempts_allowed(job.max_attempts)})
+    run_at = rules.first_run(job, now=jobs.clock.now())
     async with jobs.db.transaction() as tx:
-        await store.put(
-            tx,
-            key=job.key,
-            request=job.request,
-            body=job.body,
-            run_at=job.run_at,
-            max_attempts=rules.attempts_allowed(job.max_attempts),
+        written = await store.put(
+            tx, job, run_at=run_at, replaces=job.if_waiting == "replace", declared_by=None, revision=""
         )
     jobs.wake.set()
+    return written
 
 
 async def _cancel(jobs: Jobs, key: str) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from turnosya.contracts.notification import ForgetOld
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.notification import handing, letters, metrics, rules
 from turnosya.services.notification.context import CODE_LINE, CODES, MAIL_LINE, PUSH_LINE, WHATSAPP_LINE
 from turnosya.services.notification.store import addresses
@@ -31,7 +32,6 @@ log = structlog.get_logger()
 # Small enough that a lane's transaction is short, large enough that 10,000 reminders need 200 of them.
 _BATCH = 50
 # So a code that was shown in development is readable for a minute longer than it lives, at most.
-_FORGET_S = 60.0
 # Whoever was handed to a provider and has not come back by then was killed on the way: three time-outs.
 _LEASE_TIMEOUTS = 3
 _WATCH_S = 0.5
@@ -57,14 +57,10 @@ async def send_mail(notification: Notification) -> None:
     await _run(notification, MAIL_LINE)
 
 
-async def forget(notification: Notification) -> None:
-    """Deletes what ended long ago, and codes that were shown and have expired, once a minute."""
-    while True:
-        try:
-            await forget_once(notification)
-        except Unavailable:
-            log.warning("forgetting_put_off")
-        await asyncio.sleep(_FORGET_S)
+async def forget(notification: Notification, _request: ForgetOld) -> Nothing:
+    """The job: deletes what ended long ago, and codes that were shown and have expired."""
+    await forget_once(notification)
+    return Nothing()
 
 
 async def forget_once(notification: Notification) -> None:

@@ -6,17 +6,16 @@ one, and again a minute later in case the run fails.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
 
-from turnosya.contracts.notification import SendReminders
+from turnosya.contracts.notification import AskForReminders, SendReminders
 from turnosya.contracts.turnos import CANCEL_TURNO, COMING, Appointment, AppointmentAnchored
 from turnosya.contracts.users import NotificationSettings, NotificationSettingsChanged, Person, Reach
-from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.runtime.messages import Nothing
 from turnosya.services.notification import agendas, rules, telling, timing
 from turnosya.services.notification.context import NEWS
 from turnosya.services.notification.facts import facts_of, turno_data
@@ -36,7 +35,6 @@ _PAGE = telling.PEOPLE_AT_ONCE
 # A run ends long before the lease of its job does; what is left is asked for at once.
 _PAGES = 40
 _SAFETY = timedelta(minutes=1)
-_TRY_AGAIN_S, _ASK_S = 1.0, 3600.0
 
 
 async def keep(
@@ -81,17 +79,11 @@ async def chosen(notification: Notification, event: NotificationSettingsChanged)
         await agendas.ask_for_next(tx)
 
 
-async def begin_forever(notification: Notification) -> None:
-    """Asks for the job at every start, and once an hour: it may have been lost with the data of jobs."""
-    while True:
-        try:
-            async with notification.db.transaction() as tx:
-                await agendas.ask_for_next(tx, anyway=True)
-        except Unavailable:
-            log.warning("reminders_put_off")
-            await asyncio.sleep(_TRY_AGAIN_S)
-        else:
-            await asyncio.sleep(_ASK_S)
+async def ask_again(notification: Notification, _request: AskForReminders) -> Nothing:
+    """The hourly job: asks for the one that sends, which may have been lost with the data of jobs."""
+    async with notification.db.transaction() as tx:
+        await agendas.ask_for_next(tx, anyway=True)
+    return Nothing()
 
 
 async def send_due(notification: Notification, _request: SendReminders) -> Nothing:

@@ -4,6 +4,8 @@ from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
 from turnosya.contracts.chat import MessageWaiting
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
 from turnosya.contracts.notification import (
+    AskForReminders,
+    ForgetOld,
     GetHeld,
     PersonForgotten,
     ReplyReceived,
@@ -41,7 +43,7 @@ from turnosya.contracts.users import (
     PhoneChanged,
     UserRegistered,
 )
-from turnosya.runtime.service import Service
+from turnosya.runtime.service import Recurs, Service
 from turnosya.services.notification import (
     accounts,
     agenda_routes,
@@ -93,7 +95,12 @@ service = Service(
         AgendaRearranged.heard_by(together.tell_of_rearranged),
         MessageWaiting.heard_by(talks.tell),
     ],
-    answers=[GetHeld.answered_by(erasure.held), SendReminders.answered_by(reminders.send_due)],
+    answers=[
+        GetHeld.answered_by(erasure.held),
+        SendReminders.answered_by(reminders.send_due),
+        AskForReminders.answered_by(reminders.ask_again),
+        ForgetOld.answered_by(delivery.forget),
+    ],
     asks=[GetPeople, FindByPhone, GetReach, DropDevice, AnswerLink],
     tells=[PersonForgotten, ReplyReceived, WordReceived, ScheduleRequested, ScheduleCancelled],
     web=[routes.routes, webhook_routes.routes, agenda_routes.routes],
@@ -103,8 +110,7 @@ service = Service(
         delivery.send_cards,
         delivery.send_mail,
         delivery.watch,
-        delivery.forget,
-        reminders.begin_forever,
     ],
+    recurs=[Recurs(AskForReminders(), every_s=3600), Recurs(ForgetOld(), every_s=60)],
     migrations="turnosya.services.notification.migrations",
 )

@@ -12,7 +12,7 @@ import structlog
 
 from turnosya.contracts.turnos import CompleteOver
 from turnosya.runtime.messages import Nothing
-from turnosya.services.turnos import copies, rules, telling, upkeep
+from turnosya.services.turnos import copies, rules, telling
 from turnosya.services.turnos.store import seats
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Status, Turno, What
@@ -27,9 +27,8 @@ _BATCH = 200
 _BATCHES = 10
 
 
-async def complete_over(turnos: Turnos, request: CompleteOver) -> Nothing:
+async def complete_over(turnos: Turnos, _request: CompleteOver) -> Nothing:
     """The job: completes all that is over, longest over first."""
-    await upkeep.ask(turnos, request)
     for _ in range(_BATCHES):
         before = turnos.clock.now() - rules.COMPLETES_AFTER
         async with turnos.db.read() as tx:

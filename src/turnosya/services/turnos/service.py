@@ -1,5 +1,7 @@
 """Turnos: schedules, what is offered, and appointments that are never given twice."""
 
+from importlib.metadata import version
+
 from turnosya.contracts.business import BusinessChanged, GetBusiness
 from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import (
@@ -36,7 +38,7 @@ from turnosya.contracts.turnos import (
     WaitlistOffered,
 )
 from turnosya.contracts.users import GetPeople, PersonErased
-from turnosya.runtime.service import Service
+from turnosya.runtime.service import Recurs, Service
 from turnosya.services.turnos import (
     agenda,
     answering,
@@ -47,7 +49,6 @@ from turnosya.services.turnos import (
     offers,
     rounds,
     standing,
-    upkeep,
     zone_rules,
 )
 from turnosya.services.turnos.context import Turnos
@@ -102,5 +103,10 @@ service = Service(
     ],
     web=ROUTERS,
     migrations="turnosya.services.turnos.migrations",
-    runs=[copies.take_back_forever, upkeep.begin],
+    runs=[copies.take_back_forever],
+    recurs=[
+        Recurs(CompleteOver(), every_s=300),
+        # A release may bring new rules; else some times a year, with months of notice.
+        Recurs(FollowZoneRules(), cron="17 7 * * *", revision=version("tzdata")),
+    ],
 )

@@ -16,9 +16,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from turnosya.contracts.jobs import Job, ScheduleRequested
 from turnosya.contracts.turnos import FollowZoneRules
 from turnosya.runtime.messages import Nothing
-from turnosya.services.turnos import copies, telling, upkeep, zones
+from turnosya.services.turnos import copies, telling, zones
 from turnosya.services.turnos.store import seats, shops
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Turno, What, session_of
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _PAGE = 200
+_REST = "turnos.FollowZoneRules:rest"
 
 
 async def follow(turnos: Turnos, request: FollowZoneRules) -> Nothing:
-    """The job: looks at one page of businesses, then asks for the next, or for the first one tomorrow."""
-    await upkeep.ask(turnos, FollowZoneRules())
+    """The job: looks at one page of businesses, then asks for the next."""
     async with turnos.db.read() as tx:
         page = await shops.zones_of(tx, after=request.after, limit=_PAGE)
         starts = await turno_store.starts_from(tx, [one.id for one in page], now=turnos.clock.now())
@@ -51,7 +52,9 @@ async def follow(turnos: Turnos, request: FollowZoneRules) -> Nothing:
             # The others must not wait for whatever one business's state makes of it.
             log.exception("anchoring_failed", business_id=str(business_id))
     if len(page) == _PAGE:
-        await upkeep.ask(turnos, FollowZoneRules(after=page[-1].id), after=timedelta())
+        rest = Job.of(FollowZoneRules(after=page[-1].id), key=_REST)
+        async with turnos.db.transaction() as tx:
+            await tx.publish(ScheduleRequested(job=rest))
     return Nothing()
 
 

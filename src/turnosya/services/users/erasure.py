@@ -6,7 +6,6 @@ that was under way at the first time may have left something. What was not confi
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,10 +14,10 @@ from uuid import UUID
 import structlog
 
 from turnosya.contracts.auth import AccessChanged, EndSessions
-from turnosya.contracts.users import CredentialsInvalid, Forgotten, PersonErased
+from turnosya.contracts.users import CredentialsInvalid, Forgotten, PersonErased, TellErasuresAgain
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.users.audit import noted
 from turnosya.services.users.credentials import prove
 from turnosya.services.users.store import accounts, erasures
@@ -46,7 +45,6 @@ WAITED_FOR = ("auth", "business", "turnos", "notification", "chat")
 """Who must confirm; auth by answering, the others by their ``PersonForgotten``."""
 # The life of an access token, and a minute for clocks and for what was on its way.
 TOLD_AGAIN_AFTER = timedelta(minutes=16)
-_LOOK_S = 60.0
 
 
 async def erase(users: Users, user_id: UUID, session_id: UUID, *, password: str) -> AccessChanged | None:
@@ -91,18 +89,8 @@ async def _confirm(tx: Transaction, event: Forgotten | PersonErased, service: st
         await tx.publish(noted("erasure_completed", event.user_id))
 
 
-async def tell_again_forever(users: Users) -> None:
-    """Tells of every erasure again, as long as it is not over."""
-    while True:
-        try:
-            await tell_again(users)
-        except Unavailable:
-            log.warning("erasures_put_off")
-        await asyncio.sleep(_LOOK_S)
-
-
-async def tell_again(users: Users) -> None:
-    """The same, now, for those that were told of long enough ago."""
+async def tell_again(users: Users, _request: TellErasuresAgain) -> Nothing:
+    """The job: tells of every erasure again that is not over and was told of long enough ago."""
     now = real_now()
     async with users.db.transaction() as tx:
         for due in await erasures.take_due(tx, told_before=now - TOLD_AGAIN_AFTER):
@@ -111,6 +99,7 @@ async def tell_again(users: Users) -> None:
             event = PersonErased(user_id=due.user_id, key=str(new_id()))
             await erasures.tell_again(tx, due.user_id, key=event.key, at=now, waiting_for=WAITED_FOR)
             await tx.publish(event)
+    return Nothing()
 
 
 def _ending(event: PersonErased) -> EndSessions:

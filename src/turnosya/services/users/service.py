@@ -18,9 +18,10 @@ from turnosya.contracts.users import (
     PhoneChanged,
     RolesChanged,
     SecurityNoted,
+    TellErasuresAgain,
     UserRegistered,
 )
-from turnosya.runtime.service import Service
+from turnosya.runtime.service import Recurs, Service
 from turnosya.services.users import blocking, credentials, erasure, export, people, reach, roles
 from turnosya.services.users.context import Users
 from turnosya.services.users.routes import accounts as account_routes
@@ -41,6 +42,7 @@ service = Service(
         DropDevice.answered_by(reach.device_is_gone),
         KeepBlocked.answered_by(blocking.keep),
         GetBlocked.answered_by(blocking.all_blocked),
+        TellErasuresAgain.answered_by(erasure.tell_again),
     ],
     hears=[
         # Our own facts: what auth must do about them is repeated until auth has answered.
@@ -65,6 +67,6 @@ service = Service(
         SecurityNoted,
     ],
     web=[reach_routes.routes, proof_routes.routes, erasure_routes.routes, account_routes.routes],
-    runs=[erasure.tell_again_forever],
+    recurs=[Recurs(TellErasuresAgain(), every_s=60)],
     migrations="turnosya.services.users.migrations",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,18 +10,29 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from turnosya.contracts.jobs import Job, Recurrence
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
 
 # A key scheduled anew keeps the lease of what still runs under it: never two at a time.
 _PUT = text(
     """
-    INSERT INTO timetable (id, key, request, body, run_at, max_attempts)
-    VALUES (:id, :key, :request, CAST(:body AS json), :run_at, :max_attempts)
+    INSERT INTO timetable (id, key, request, body, run_at, max_attempts, priority, backoff_s, timeout_s,
+                           concurrency_key, concurrency, recurs, declared_by, revision)
+    VALUES (:id, :key, :request, CAST(:body AS json), :run_at, :max_attempts, :priority,
+            CAST(:backoff_s AS jsonb), :timeout_s, :concurrency_key, :concurrency, CAST(:recurs AS jsonb),
+            :declared_by, :revision)
     ON CONFLICT (key) DO UPDATE SET
         request = excluded.request, body = excluded.body, run_at = excluded.run_at,
-        max_attempts = excluded.max_attempts, state = 'waiting', attempts = 0, errors = '[]',
-        generation = timetable.generation + 1, retry_at = NULL, ended_at = NULL
+        max_attempts = excluded.max_attempts, priority = excluded.priority, backoff_s = excluded.backoff_s,
+        timeout_s = excluded.timeout_s, concurrency_key = excluded.concurrency_key,
+        concurrency = excluded.concurrency, recurs = excluded.recurs, declared_by = excluded.declared_by,
+        revision = excluded.revision, state = 'waiting', attempts = 0, errors = '[]',
+        generation = timetable.generation + 1, retry_at = NULL, ended_at = NULL, missed_at = NULL
+    WHERE :replaces
+       OR timetable.state <> 'waiting' AND (timetable.leased_until IS NULL
+                                            OR timetable.leased_until <= clock_timestamp())
+    RETURNING id
     """
 )
 _CANCEL = text(
@@ -34,31 +44,54 @@ _IS_FREE = (
     "(leased_until IS NULL OR leased_until <= clock_timestamp())"
     " AND (retry_at IS NULL OR retry_at <= clock_timestamp())"
 )
-_IS_OURS = "generation = :generation"
+_IS_OURS = "t.generation = e.generation"
 # The last 20 are kept.
 _WITH_ERROR = (
-    "jsonb_path_query_array(errors || jsonb_build_object('attempt', attempts, 'at', clock_timestamp(),"
-    " 'error', CAST(:error AS text)), '$[last - 19 to last]')"
+    "jsonb_path_query_array(t.errors || jsonb_build_object('attempt', t.attempts, 'at', clock_timestamp(),"
+    " 'error', e.error), '$[last - 19 to last]')"
+)
+# One claims after the other, so that they count rightly what runs under a concurrency key. Who is frozen
+# between this and the commit is cut off by the server, or nobody would claim any more.
+_ONE_AFTER_THE_OTHER = text(
+    "SELECT set_config('idle_in_transaction_session_timeout', '2s', true), pg_advisory_xact_lock(5830120)"
+)
+_IS_DUE = f"state = 'waiting' AND run_at <= :now AND attempts < max_attempts AND {_IS_FREE}"
+_ORDER = "priority DESC, run_at, number"
+_START = (
+    "id, number, key, request, body, run_at, attempts, max_attempts, fence, generation, backoff_s, timeout_s,"
+    " recurs, coalesce(started_at, clock_timestamp()) AS started_at"
 )
 _CLAIM = text(
     f"""
+    WITH running AS (
+        SELECT concurrency_key, count(*) AS count FROM timetable
+        WHERE concurrency_key IS NOT NULL AND leased_until > clock_timestamp() GROUP BY concurrency_key
+    ), ranked AS (
+        SELECT id, priority, run_at, number, concurrency_key, concurrency,
+               row_number() OVER (PARTITION BY concurrency_key ORDER BY {_ORDER}) AS place
+        FROM timetable WHERE concurrency_key IS NOT NULL AND {_IS_DUE}
+    ), chosen AS (
+        (SELECT id, priority, run_at, number FROM timetable
+         WHERE concurrency_key IS NULL AND {_IS_DUE} ORDER BY {_ORDER} LIMIT :room)
+        UNION ALL
+        (SELECT id, priority, run_at, number FROM ranked LEFT JOIN running USING (concurrency_key)
+         WHERE place + coalesce(running.count, 0) <= concurrency)
+        ORDER BY {_ORDER} LIMIT :room
+    )
     UPDATE timetable SET fence = fence + 1, attempts = attempts + 1, retry_at = NULL,
+                         started_at = clock_timestamp(),
                          leased_until = clock_timestamp() + CAST(:lease_for AS interval)
-    WHERE id IN (
-        SELECT id FROM timetable
-        WHERE state = 'waiting' AND run_at <= :now AND attempts < max_attempts AND {_IS_FREE}
-        ORDER BY run_at, number LIMIT :room FOR UPDATE SKIP LOCKED)
-    RETURNING id, number, key, request, body, run_at, attempts, max_attempts, fence, generation
-    """  # noqa: S608 - a constant of this file
+    WHERE id IN (SELECT id FROM chosen) AND {_IS_DUE}
+    RETURNING {_START}, priority
+    """  # noqa: S608 - constants of this file
 )
 # Started as often as it may be, and no worker lived to tell: it is not started once more.
-_BURY_LOST = text(
+_LOST = text(
     f"""
-    UPDATE timetable SET state = 'failed', ended_at = clock_timestamp(), leased_until = NULL,
-                         errors = {_WITH_ERROR}
+    SELECT {_START} FROM timetable
     WHERE state = 'waiting' AND run_at <= :now AND attempts >= max_attempts AND {_IS_FREE}
-    RETURNING key
-    """  # noqa: S608 - a constant of this file
+    LIMIT 100 FOR UPDATE SKIP LOCKED
+    """  # noqa: S608 - constants of this file
 )
 _LOOK = text(
     f"""
@@ -71,29 +104,56 @@ _LOOK = text(
 # Whoever's start is not the newest writes nothing. What was scheduled anew meanwhile only becomes free.
 _END = text(
     f"""
-    UPDATE timetable SET
-        leased_until = NULL,
-        state = CASE WHEN {_IS_OURS} THEN :state ELSE state END,
-        retry_at = CASE WHEN {_IS_OURS} THEN clock_timestamp() + CAST(:retry_in AS interval)
-                        ELSE retry_at END,
-        errors = CASE WHEN {_IS_OURS} AND CAST(:error AS text) IS NOT NULL THEN {_WITH_ERROR} ELSE errors END,
-        ended_at = CASE WHEN {_IS_OURS} AND :state <> 'waiting' THEN clock_timestamp() ELSE ended_at END
-    WHERE id = :id AND fence = :fence
+    WITH e AS (
+        SELECT * FROM jsonb_to_recordset(CAST(:ends AS jsonb)) AS e(
+            id uuid, fence bigint, generation bigint, attempt integer, run_at timestamptz,
+            started_at timestamptz, outcome text, error text, retry_s double precision, next_at timestamptz)
+    ), written AS (
+        UPDATE timetable t SET
+            leased_until = NULL,
+            state = CASE WHEN NOT {_IS_OURS} THEN t.state
+                         WHEN e.outcome = 'retried' OR e.next_at IS NOT NULL THEN 'waiting'
+                         WHEN e.outcome = 'failed' THEN 'failed' ELSE 'done' END,
+            retry_at = CASE WHEN {_IS_OURS} THEN clock_timestamp() + make_interval(secs => e.retry_s)
+                            ELSE t.retry_at END,
+            run_at = CASE WHEN {_IS_OURS} AND e.next_at IS NOT NULL THEN e.next_at ELSE t.run_at END,
+            attempts = CASE WHEN {_IS_OURS} AND e.next_at IS NOT NULL THEN 0 ELSE t.attempts END,
+            errors = CASE WHEN {_IS_OURS} AND e.error IS NOT NULL THEN {_WITH_ERROR} ELSE t.errors END,
+            ended_at = CASE WHEN {_IS_OURS} AND e.outcome <> 'retried' AND e.next_at IS NULL
+                            THEN clock_timestamp() ELSE t.ended_at END
+        FROM e WHERE t.id = e.id AND t.fence = e.fence
+        RETURNING t.id, t.fence
+    ), noted AS (
+        INSERT INTO runs (job_id, run_at, attempt, started_at, ended_at, outcome, error)
+        SELECT e.id, e.run_at, e.attempt, e.started_at, clock_timestamp(), e.outcome, e.error
+        FROM e JOIN written USING (id, fence)
+    )
+    SELECT id, fence FROM written
     """  # noqa: S608 - constants of this file
 )
+_RENEW = text(
+    "UPDATE timetable t SET leased_until = clock_timestamp() + CAST(:lease_for AS interval)"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:fences AS bigint[])) AS e(id, fence)"
+    " WHERE t.id = e.id AND t.fence = e.fence AND t.leased_until IS NOT NULL RETURNING t.id, t.fence"
+)
 _UNSTARTED = text(
-    "SELECT EXISTS (SELECT 1 FROM timetable WHERE state = 'waiting' AND run_at <= :now AND attempts = 0)"
+    "SELECT EXISTS (SELECT 1 FROM timetable WHERE state = 'waiting' AND run_at <= :now AND attempts = 0"
+    " AND (leased_until IS NULL OR leased_until <= clock_timestamp()) AND concurrency_key IS NULL)"
 )
 _FORGET = text(
     "DELETE FROM timetable WHERE (leased_until IS NULL OR leased_until < clock_timestamp())"
     " AND (state IN ('done', 'cancelled') AND ended_at < clock_timestamp() - CAST(:done_kept AS interval)"
     "      OR state = 'failed' AND ended_at < clock_timestamp() - CAST(:failed_kept AS interval))"
 )
+_FORGET_RUNS = text(
+    "DELETE FROM runs WHERE ended_at < clock_timestamp() - CASE WHEN outcome = 'failed'"
+    " THEN CAST(:failed_kept AS interval) ELSE CAST(:done_kept AS interval) END"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A job that this process has taken to make now."""
+    """A job that this process has taken to make now. ``started_at`` is real time."""
 
     id: UUID
     number: int
@@ -105,6 +165,37 @@ class Start:
     max_attempts: int
     fence: int
     generation: int
+    backoff_s: list[float]
+    timeout_s: float
+    recurs: Recurrence | None
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of a start. ``next_at`` is when a recurring job comes again."""
+
+    start: Start
+    outcome: str
+    error: str | None = None
+    retry_s: float | None = None
+    next_at: datetime | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """A record of ``_END``."""
+        start = self.start
+        return {
+            "id": str(start.id),
+            "fence": start.fence,
+            "generation": start.generation,
+            "attempt": start.attempts,
+            "run_at": start.run_at.isoformat(),
+            "started_at": start.started_at.isoformat(),
+            "outcome": self.outcome,
+            "error": self.error,
+            "retry_s": self.retry_s,
+            "next_at": None if self.next_at is None else self.next_at.isoformat(),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +208,27 @@ class Outlook:
 
 
 async def put(
-    tx: Transaction, *, key: str, request: str, body: Mapping[str, Any], run_at: datetime, max_attempts: int
-) -> None:
-    """Writes a job into the timetable, in place of the one with its key."""
-    await tx.execute(
+    tx: Transaction, job: Job, *, run_at: datetime, replaces: bool, declared_by: str | None, revision: str
+) -> bool:
+    """Writes a job into the timetable; False when one with its key waits or runs and is not replaced."""
+    written = await tx.execute(
         _PUT,
         {
+            **job.model_dump(include=_AS_GIVEN),
             "id": new_id(),
-            "key": key,
-            "request": request,
-            "body": json.dumps(body),
+            "body": json.dumps(job.body),
+            "backoff_s": json.dumps(list(job.backoff_s)),
+            "recurs": None if job.recurs is None else job.recurs.model_dump_json(),
             "run_at": run_at,
-            "max_attempts": max_attempts,
+            "replaces": replaces,
+            "declared_by": declared_by,
+            "revision": revision,
         },
     )
+    return written.first() is not None
+
+
+_AS_GIVEN = {"key", "request", "max_attempts", "priority", "timeout_s", "concurrency_key", "concurrency"}
 
 
 async def cancel(tx: Transaction, key: str) -> None:
@@ -145,40 +243,48 @@ async def look(tx: Transaction, *, now: datetime) -> Outlook:
 
 
 async def claim(tx: Transaction, *, now: datetime, room: int, lease_for: timedelta) -> list[Start]:
-    """Takes what is due, earliest first; nobody else may take it before its lease ends."""
-    rows = await tx.execute(_CLAIM, {"now": now, "room": room, "lease_for": lease_for})
-    starts = [Start(**row) for row in rows.mappings()]
-    return sorted(starts, key=lambda start: (start.run_at, start.number))
+    """Takes what is due; nobody else may take it before its lease ends."""
+    await tx.execute(_ONE_AFTER_THE_OTHER)
+    rows = (await tx.execute(_CLAIM, {"now": now, "room": room, "lease_for": lease_for})).mappings().all()
+    ordered = sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["number"]))
+    return [_start({name: row[name] for name in row if name != "priority"}) for row in ordered]
 
 
-async def bury_lost(tx: Transaction, *, now: datetime) -> list[str]:
-    """Ends jobs whose last worker was lost; their keys."""
-    return list((await tx.execute(_BURY_LOST, {"now": now, "error": "worker lost"})).scalars())
+async def lost(tx: Transaction, *, now: datetime) -> list[Start]:
+    """Jobs whose last worker was lost, held until this transaction ends."""
+    return [_start(row) for row in (await tx.execute(_LOST, {"now": now})).mappings()]
 
 
-async def end(
-    tx: Transaction, start: Start, *, state: str, error: str | None = None, retry_in: timedelta | None = None
-) -> bool:
-    """Writes what became of a start; False when a newer one has taken over and nothing was written."""
-    ended = await tx.execute(
-        _END,
-        {
-            "id": start.id,
-            "fence": start.fence,
-            "generation": start.generation,
-            "state": state,
-            "error": error,
-            "retry_in": retry_in,
-        },
-    )
-    return bool(ended.rowcount)
+def _start(row: Any) -> Start:  # noqa: ANN401 - a row of this file
+    recurs = row["recurs"]
+    values: dict[str, Any] = dict(row)
+    values["recurs"] = None if recurs is None else Recurrence.model_validate(recurs)
+    return Start(**values)
+
+
+async def end(tx: Transaction, *endings: Ending) -> set[tuple[UUID, int]]:
+    """Writes what became of starts; ids and fences of those of which no newer one has taken over."""
+    written = await tx.execute(_END, {"ends": json.dumps([ending.as_json() for ending in endings])})
+    return {(row.id, row.fence) for row in written}
+
+
+async def renew(tx: Transaction, starts: list[Start], *, lease_for: timedelta) -> set[tuple[UUID, int]]:
+    """Says of running starts that their worker lives; ids and fences of those that are still its own."""
+    values = {
+        "ids": [start.id for start in starts],
+        "fences": [start.fence for start in starts],
+        "lease_for": lease_for,
+    }
+    return {(row.id, row.fence) for row in await tx.execute(_RENEW, values)}
 
 
 async def has_unstarted(tx: Transaction, *, now: datetime) -> bool:
-    """Whether something is due at ``now`` that was never started."""
+    """Whether something is due at ``now`` that was never started, and may be."""
     return bool((await tx.execute(_UNSTARTED, {"now": now})).scalar_one())
 
 
 async def forget(tx: Transaction, *, done_kept: timedelta, failed_kept: timedelta) -> int:
     """Deletes what ended long ago."""
-    return int((await tx.execute(_FORGET, {"done_kept": done_kept, "failed_kept": failed_kept})).rowcount)
+    kept = {"done_kept": done_kept, "failed_kept": failed_kept}
+    await tx.execute(_FORGET_RUNS, kept)
+    return int((await tx.execute(_FORGET, kept)).rowcount)
