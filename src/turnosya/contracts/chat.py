@@ -4,7 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held
-from turnosya.runtime.messages import Event, Rpc
+from turnosya.runtime.messages import Event, Nothing, Rpc
 
 
 class ConversationMoved(Event):
@@ -60,3 +60,7 @@ class GetHeld(Rpc[Held]):
 
 class PersonForgotten(Forgotten):
     """An erased person is gone from chat: what they wrote is deleted, its numbers stay."""
+
+
+class DropOld(Rpc[Nothing]):
+    """Delete the messages that businesses want to keep no longer."""

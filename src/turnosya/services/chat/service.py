@@ -5,6 +5,7 @@ from turnosya.contracts.business import BusinessChanged, GetBusiness
 from turnosya.contracts.chat import (
     ClientWrote,
     ConversationMoved,
+    DropOld,
     GetHeld,
     MessageWaiting,
     PersonForgotten,
@@ -20,7 +21,7 @@ from turnosya.contracts.turnos import (
     GetOpenNow,
 )
 from turnosya.contracts.users import GetPeople, PersonChanged, PersonErased
-from turnosya.runtime.service import Service
+from turnosya.runtime.service import Recurs, Service
 from turnosya.services.chat import automatic, erasure, shops, showing, telling
 from turnosya.services.chat.context import Chat
 from turnosya.services.chat.routes import conversations, messages
@@ -32,7 +33,7 @@ service = Service(
     name="chat",
     open=Chat.open,
     settings=ChatSettings,
-    answers=[GetHeld.answered_by(erasure.held)],
+    answers=[GetHeld.answered_by(erasure.held), DropOld.answered_by(telling.drop_old)],
     hears=[
         BusinessChanged.heard_by(shops.follow),
         PersonChanged.heard_by(erasure.rename),
@@ -56,7 +57,7 @@ service = Service(
         showing.store_reached_forever,
         showing.judge_forever,
         telling.tell_forever,
-        telling.drop_old_forever,
     ],
+    recurs=[Recurs(DropOld(), every_s=3600)],
     migrations="turnosya.services.chat.migrations",
 )

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import structlog
 
-from turnosya.contracts.chat import MessageWaiting
-from turnosya.runtime.messages import Unavailable
+from turnosya.contracts.chat import DropOld, MessageWaiting
+from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.chat.store import lists, messages, people
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ log = structlog.get_logger()
 
 _AT_ONCE = 100
 _LOOK_S = 1.0
-_RETENTION_S = 3600.0
 
 
 async def tell_forever(chat: Chat) -> None:
@@ -65,12 +64,8 @@ async def _tell(tx: Transaction, conversation_id: UUID, user_id: UUID, seq: int)
     )
 
 
-async def drop_old_forever(chat: Chat) -> None:
-    """Deletes, once an hour, what businesses want to keep no longer."""
-    while True:
-        try:
-            async with chat.db.transaction() as tx:
-                await people.drop_old(tx)
-        except Unavailable:
-            log.info("chat_retention_put_off")
-        await asyncio.sleep(_RETENTION_S)
+async def drop_old(chat: Chat, _request: DropOld) -> Nothing:
+    """The hourly job: deletes what businesses want to keep no longer."""
+    async with chat.db.transaction() as tx:
+        await people.drop_old(tx)
+    return Nothing()
