@@ -10,7 +10,7 @@ from turnosya.services.jobs.service import service as jobs
 SETTINGS = {
     "TURNOSYA_JOBS_POLL_S": "0.05",
     "TURNOSYA_JOBS_RETRY_DELAYS_S": "0.01,0.02",
-    "TURNOSYA_CLOCK_WAIT_S": "0.5",
+    "TURNOSYA_CLOCK_WAIT_S": "2",
 }
 
 

@@ -58,7 +58,9 @@ async def test_daily_jobs_of_twelve_zones_ring_once_a_local_day_through_a_change
         rows = await tx.connection.exec_driver_sql(
             "SELECT key, runs.run_at FROM runs JOIN timetable ON timetable.id = job_id"
         )
-        days = Counter((zone, run_at.astimezone(zone_called(zone)).date()) for zone, run_at in rows)
+        days = Counter(
+            (zone, run_at.astimezone(zone_called(zone)).date()) for zone, run_at in map(tuple, rows)
+        )
     assert set(days.values()) == {1}
     assert Counter(zone for zone, _ in days) == Counter(world.bell.names) == dict.fromkeys(ZONES, 3)
 

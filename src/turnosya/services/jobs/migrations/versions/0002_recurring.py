@@ -34,8 +34,8 @@ def upgrade() -> None:
     shared = "concurrency_key IS NOT NULL AND (state = 'waiting' OR leased_until IS NOT NULL)"
     op.create_index("timetable_shared", "timetable", ["concurrency_key"], postgresql_where=sa.text(shared))
     in_order = sa.text("state = 'waiting' AND concurrency_key IS NULL")
-    columns = [sa.text("priority DESC"), "run_at", "number"]
-    op.create_index("timetable_in_order", "timetable", columns, postgresql_where=in_order)
+    columns: list[str | sa.TextClause] = [sa.text("priority DESC"), "run_at", "number"]
+    op.create_index("timetable_in_order", "timetable", [*columns], postgresql_where=in_order)
     recurring = sa.text("recurs IS NOT NULL")
     op.create_index("timetable_recurring", "timetable", ["key"], postgresql_where=recurring)
     op.create_table(
