@@ -75,6 +75,7 @@ def test_where_the_hour_is_left_out_it_comes_at_the_change_and_where_it_repeats_
     recurs = Recurrence(cron="30 1 * * *", timezone="America/New_York")
     autumn = recurrence.next_after(recurs, datetime(2027, 11, 7, 4, tzinfo=UTC))
     assert autumn == datetime(2027, 11, 7, 5, 30, tzinfo=UTC)
+    assert autumn is not None
     assert recurrence.next_after(recurs, autumn) == datetime(2027, 11, 8, 6, 30, tzinfo=UTC)
 
 

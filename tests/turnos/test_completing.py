@@ -76,7 +76,7 @@ async def test_completed_by_many_at_once_it_is_completed_once(town: Town) -> Non
     assert (await town.told_names(turno)).count("AppointmentCompleted") == 1
 
 
-def test_what_recurs_is_declared() -> None:
+async def test_what_recurs_is_declared() -> None:
     recurring = {one.request.wire_name: (one.every_s, one.cron) for one in service.recurs}
     assert recurring == {
         "turnos.CompleteOver": (300, None),
