@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from tests.callers import Callers
 from tests.stage import Stage, until
 from turnosya.contracts.business import Business, BusinessChanged, GetBusiness
-from turnosya.contracts.turnos import AffectedAppointment, ApplyBusiness, NeedsDecision
+from turnosya.contracts.turnos import AffectedAppointment, ApplyBusiness, GetVisits, NeedsDecision, Visits
 from turnosya.contracts.users import Person, UserRegistered
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
@@ -42,11 +42,12 @@ class TurnosSide:
     future: dict[UUID, list[tuple[UUID, AffectedAppointment]]] = field(
         default_factory=dict[UUID, list[tuple[UUID, AffectedAppointment]]]
     )
+    visited: dict[tuple[UUID, UUID], int] = field(default_factory=dict[tuple[UUID, UUID], int])
     after_applying: Callable[[], Awaitable[None]] = _nothing_more
 
     def forget(self) -> None:
         """As if nothing had ever been booked or changed."""
-        for held in (self.copies, self.told, self.asked, self.future):
+        for held in (self.copies, self.told, self.asked, self.future, self.visited):
             held.clear()
         self.after_applying = _nothing_more
 
@@ -63,6 +64,10 @@ class TurnosSide:
         )
         self.future.setdefault(business_id, []).append((service_id, turno))
         return turno
+
+    async def visits(self, request: GetVisits) -> Visits:
+        """How often somebody was there."""
+        return Visits(completed=self.visited.get((request.client_id, request.business_id), 0))
 
     async def hear(self, event: BusinessChanged) -> None:
         """Keeps the newest version, as turnos does."""
@@ -101,7 +106,7 @@ def turnos_service(side: TurnosSide) -> Service[TurnosSide]:
     return Service(
         name="turnos",
         open=open_side,
-        answers=[ApplyBusiness.answered_by(TurnosSide.apply)],
+        answers=[ApplyBusiness.answered_by(TurnosSide.apply), GetVisits.answered_by(TurnosSide.visits)],
         hears=[BusinessChanged.heard_by(TurnosSide.hear, every_copy=True)],
         asks=[GetBusiness],
     )

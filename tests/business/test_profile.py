@@ -40,7 +40,13 @@ async def test_a_business_opens_with_all_it_says_and_one_member(street: Street) 
     made = await street.got("POST", "", EVERYTHING, by=street.ana, status=201)
     assert made["created_at"].endswith("-03:00")
     assert UUID(made["id"]).version == 7
-    known = {"owner_id": str(street.ana), "rating": {"average": None, "count": 0}, "verified": False}
+    known = {
+        "owner_id": str(street.ana),
+        "rating": {"average": None, "count": 0},
+        "rating_distribution": {"1": 0, "2": 0, "3": 0, "4": 0, "5": 0},
+        "verified": False,
+        "distance_m": None,
+    }
     assert made == EVERYTHING | known | {"id": made["id"], "created_at": made["created_at"]}
     assert await street.got("GET", f"/{made['id']}") == made
     [member] = (await street.got("GET", f"/{made['id']}/staff"))["items"]

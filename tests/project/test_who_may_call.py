@@ -21,6 +21,7 @@ PUBLIC = {
     "GET /v1/auth/links/not-me",
     "GET /v1/businesses",
     "GET /v1/businesses/{business_id}",
+    "GET /v1/businesses/{business_id}/ratings",
     "GET /v1/businesses/{business_id}/services",
     "GET /v1/businesses/{business_id}/services/{service_id}",
     "GET /v1/businesses/{business_id}/staff",
@@ -51,6 +52,7 @@ PUBLIC = {
     "PUT /v1/dev/clock",
 }
 ADMINS = {
+    "POST /v1/businesses/{business_id}/ratings/{rating_id}/removal",
     "DELETE /v1/auth/blocked-users/{user_id}",
     "GET /v1/auth/blocked-users",
     "GET /v1/auth/blocked-users/{user_id}",

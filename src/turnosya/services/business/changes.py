@@ -14,8 +14,9 @@ from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, Unavailable
-from turnosya.services.business import rules, store
+from turnosya.services.business import rules
 from turnosya.services.business.state import BusinessState
+from turnosya.services.business.store import businesses as store
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses

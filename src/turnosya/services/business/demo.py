@@ -10,9 +10,10 @@ from uuid import UUID
 from turnosya.contracts.business import Business, BusinessChanged
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
-from turnosya.services.business import rules, store
+from turnosya.services.business import rules
 from turnosya.services.business.profile import new_business
 from turnosya.services.business.state import BusinessState, Offer, Profile, StaffMember
+from turnosya.services.business.store import businesses as store
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses

@@ -11,14 +11,17 @@ from turnosya.contracts.business import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonErased
 from turnosya.runtime.database import Transaction, unmarked
 from turnosya.runtime.messages import NotFound
-from turnosya.services.business import changes, store
+from turnosya.services.business import changes
 from turnosya.services.business.state import BusinessState, StaffMember
+from turnosya.services.business.store import businesses as store
+from turnosya.services.business.store import ratings
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
 
 HOLDS: Mapping[str, str] = {
     "businesses": "exported; closed, with what its owner wrote of it taken off",
+    "ratings": "exported; the stars stay, the words and who said them go",
     "staff": "exported; the account and the name are taken off",
 }
 """Every table with a column that names a person, and what becomes of it."""
@@ -30,6 +33,7 @@ async def held(here: Businesses, request: GetHeld) -> Held:
     """Businesses somebody owns, and where they work."""
     async with here.db.read() as tx:
         found = await store.of_person(tx, request.user_id)
+        given = await ratings.given_by(tx, request.user_id)
         states = [state for one in found if (state := await store.find(tx, one)) is not None]
     owned = [state for state in states if state.owner_id == request.user_id]
     worked = [
@@ -38,7 +42,11 @@ async def held(here: Businesses, request: GetHeld) -> Held:
         for member in state.staff
         if member.user_id == request.user_id
     ]
-    return Held(records={"businesses": [_shown(state) for state in owned], "staff": worked})
+    rated = [
+        {"business_id": str(one.business_id), "stars": one.stars, "comment": one.comment} for one in given
+    ]
+    records = {"businesses": [_shown(state) for state in owned], "staff": worked, "ratings": rated}
+    return Held(records=records)
 
 
 def _shown(state: BusinessState) -> dict[str, Any]:
@@ -56,6 +64,7 @@ async def forget(here: Businesses, event: PersonErased) -> None:
     async with here.db.transaction() as tx:
         for business_id in await store.of_person(tx, event.user_id):
             await _take_off(tx, business_id, event.user_id)
+        await ratings.forget(tx, event.user_id)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))
 
 

@@ -11,9 +11,10 @@ from turnosya.contracts.business import OnConflict
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
-from turnosya.services.business import changes, rules, store
+from turnosya.services.business import changes, rules
 from turnosya.services.business.profile import present
 from turnosya.services.business.state import BusinessState, Offer
+from turnosya.services.business.store import businesses as store
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses

@@ -15,9 +15,12 @@ from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
-from turnosya.services.business import changes, store
+from turnosya.services.business import changes
 from turnosya.services.business.refusals import BusinessHasAppointments
 from turnosya.services.business.state import BusinessState, Profile, StaffMember
+from turnosya.services.business.store import businesses as store
+from turnosya.services.business.store import search as search_store
+from turnosya.services.business.store.search import Found, Wanted
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -80,11 +83,11 @@ async def owned_by(
 
 
 async def search(
-    here: Businesses, words: str, *, category: str | None, after: UUID | None, limit: int
-) -> list[BusinessState]:
-    """Profiles by a part of their name, description or category, oldest first."""
-    async with here.db.read() as tx:
-        return await store.search(tx, words, category=category, after=after, limit=limit)
+    here: Businesses, wanted: Wanted, *, after: tuple[float, UUID] | None, limit: int
+) -> list[Found]:
+    """Profiles by words, category and place, the best first."""
+    async with here.db.transaction() as tx:
+        return await search_store.search(tx, wanted, after=after, limit=limit)
 
 
 async def change(

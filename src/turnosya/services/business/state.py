@@ -96,6 +96,17 @@ class BusinessState:
     offers: tuple[Offer, ...]
     staff: tuple[StaffMember, ...]
     deleted: bool = False
+    rating_counts: tuple[int, ...] = (0, 0, 0, 0, 0)
+    """How many gave one star, two stars … five. Not a part of what an owner changes."""
+    distance_m: int | None = None
+    """From where somebody looks for it; None if they did not say."""
+
+    @property
+    def average(self) -> float | None:
+        """Stars on average, to two decimals; None while nobody has said."""
+        count = sum(self.rating_counts)
+        stars = sum(stars * times for stars, times in enumerate(self.rating_counts, 1))
+        return round(stars / count, 2) if count else None
 
     def offer(self, offer_id: UUID) -> Offer:
         """One service that is not deleted; NotFound."""

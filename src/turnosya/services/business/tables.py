@@ -6,6 +6,7 @@ from sqlalchemy import (
     ARRAY,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Double,
@@ -15,7 +16,9 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -43,7 +46,19 @@ businesses = Table(
     Column("currency", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("deleted", Boolean, nullable=False),
+    # How many gave one star, two stars … five; as a recount of `ratings` would have it.
+    Column("rating_counts", ARRAY(Integer), nullable=False, server_default=text("'{0,0,0,0,0}'")),
+    # What it is found by: name, category and description without accents, in small letters.
+    Column("sought_name", Text, nullable=False, server_default=""),
+    Column("sought", Text, nullable=False, server_default=""),
 )
+Index(
+    "businesses_sought",
+    businesses.c.sought,
+    postgresql_using="gin",
+    postgresql_ops={"sought": "gin_trgm_ops"},
+)
+Index("businesses_place", businesses.c.lat, businesses.c.lon)
 Index("businesses_owner_id", businesses.c.owner_id, businesses.c.id)
 
 services = Table(
@@ -86,3 +101,26 @@ Index(
     unique=True,
     postgresql_where=~staff.c.deleted,
 )
+
+# What somebody who was there thought of a business; one each, changed at will.
+ratings = Table(
+    "ratings",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, ForeignKey("businesses.id"), nullable=False),
+    # Null once they erased their account: the stars stay, the words go.
+    Column("user_id", Uuid),
+    Column("author_name", Text),
+    Column("stars", Integer, nullable=False),
+    Column("comment", Text),
+    Column("reply", Text),
+    Column("replied_at", DateTime(timezone=True)),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("updated_at", DateTime(timezone=True), nullable=False),
+    # Taken out by an admin, and why: neither shown nor counted.
+    Column("removed_at", DateTime(timezone=True)),
+    Column("removed_reason", Text),
+    UniqueConstraint("business_id", "user_id", name="one_rating_each"),
+    CheckConstraint("stars BETWEEN 1 AND 5", name="one_to_five_stars"),
+)
+Index("ratings_of_user", ratings.c.user_id)

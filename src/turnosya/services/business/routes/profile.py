@@ -1,17 +1,18 @@
 """Businesses as such."""
 
 from dataclasses import asdict
+from math import isfinite
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
-from turnosya.runtime.messages import Conflict, Forbidden
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.messages import Conflict, Forbidden, invalid
+from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import profile, values
 from turnosya.services.business.refusals import BusinessHasAppointments
@@ -25,6 +26,7 @@ from turnosya.services.business.routes.forms import (
     at_home,
 )
 from turnosya.services.business.state import DEFAULT_CURRENCY, Address, BusinessState, Location, Profile
+from turnosya.services.business.store.search import Sort, Wanted
 
 routes = router("/v1/businesses", tags=["businesses"])
 
@@ -38,6 +40,22 @@ Website = Annotated[str, Field(max_length=500), AfterValidator(values.web_addres
 Payment = Annotated[str, AfterValidator(values.payment)]
 Payments = Annotated[list[Payment], Field(max_length=30)]
 Words = Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")]
+
+
+def _near(near: Annotated[str | None, Query(max_length=60)] = None) -> Location | None:
+    if near is None:
+        return None
+    parts = near.split(",")
+    try:
+        lat, lon = (float(part) for part in parts)
+    except ValueError:
+        lat = lon = float("nan")
+    if not (-90 <= lat <= 90 and -180 <= lon <= 180):  # noqa: PLR2004 - degrees
+        raise invalid("near", "near", "must be a latitude and a longitude, `-34.6,-58.4`")
+    return Location(lat, lon)
+
+
+Near = Annotated[Location | None, Depends(_near)]
 
 
 class AddressForm(Closed):
@@ -130,7 +148,11 @@ class BusinessShown(Resource):
     accepted_payments: list[str] | None
     currency: str
     rating: Rating
+    rating_distribution: dict[str, int]
+    """How many gave one star, two stars … five."""
     verified: bool
+    distance_m: int | None
+    """Metres from ``near``; null where nobody asked."""
     created_at: Instant
 
 
@@ -144,11 +166,45 @@ async def open_business(here: Here, body: NewBusiness, caller: SignedIn, once: O
 
 @routes.get("")
 async def search(
-    here: Here, _caller: MaybeSignedIn, page: Paged, *, q: Words = "", category: Words | None = None
+    here: Here,
+    *,
+    _caller: MaybeSignedIn,
+    page: Paged,
+    q: Words = "",
+    category: Words | None = None,
+    near: Near,
+    radius_km: Annotated[float | None, Query(gt=0, le=20_100, allow_inf_nan=False)] = None,
+    sort: Sort | None = None,
 ) -> Listed[BusinessShown]:
-    """Find businesses by words and category."""
-    found = await profile.search(here, q.strip(), category=category, after=after_id(page), limit=page.read)
-    return page.of([_shown(one) for one in found], sort_values=lambda one: [one.id])
+    """Find businesses by words, category and place.
+
+    Accents and small typing errors do not matter. `near` is `lat,lon`; with it, answers say how far it is.
+    """
+    wanted = Wanted(
+        words=q.strip(),
+        category=category,
+        near=near,
+        radius_m=None if radius_km is None else radius_km * 1000,
+        sort=sort,
+    )
+    found = await profile.search(here, wanted, after=_place(page), limit=page.read)
+    ranks = {one.state.id: one.rank for one in found}
+    return page.of(
+        [_shown(one.state) for one in found], sort_values=lambda one: [repr(ranks[one.id]), one.id]
+    )
+
+
+def _place(page: Page) -> tuple[float, UUID] | None:
+    bad_cursor(page, 2)
+    if page.after is None:
+        return None
+    try:
+        rank, last = float(page.after[0]), UUID(page.after[1])
+    except ValueError:
+        rank, last = float("nan"), UUID(int=0)
+    if not isfinite(rank):
+        raise invalid("cursor", "cursor", "is not a cursor of this list")
+    return rank, last
 
 
 @routes.get("/mine")
@@ -215,7 +271,9 @@ def _shown(state: BusinessState) -> BusinessShown:
         website=said.website,
         accepted_payments=None if said.accepted_payments is None else list(said.accepted_payments),
         currency=said.currency,
-        rating=Rating(average=None, count=0),
+        rating=Rating(average=state.average, count=sum(state.rating_counts)),
+        rating_distribution={str(stars): times for stars, times in enumerate(state.rating_counts, 1)},
+        distance_m=state.distance_m,
         verified=False,
         created_at=at_home(state.created_at, state),
     )

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, func, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Price
 from turnosya.runtime.database import Transaction
+from turnosya.services.business.sought import sought
 from turnosya.services.business.state import (
     Address,
     BusinessState,
@@ -37,7 +38,7 @@ async def find_profile(tx: Transaction, business_id: UUID) -> BusinessState | No
     """A business that is not deleted, without its offers and members."""
     statement = select(businesses).where(businesses.c.id == business_id, ~businesses.c.deleted)
     row = (await tx.execute(statement)).mappings().first()
-    return None if row is None else _state(row)
+    return None if row is None else state_of(row)
 
 
 async def owned_by(tx: Transaction, owner_id: UUID, *, after: UUID | None, limit: int) -> list[BusinessState]:
@@ -52,20 +53,6 @@ async def of_person(tx: Transaction, user_id: UUID) -> list[UUID]:
         or_(businesses.c.owner_id == user_id, businesses.c.id.in_(works))
     )
     return list((await tx.execute(statement.order_by(businesses.c.id))).scalars())
-
-
-async def search(
-    tx: Transaction, words: str, *, category: str | None, after: UUID | None, limit: int
-) -> list[BusinessState]:
-    """Profiles whose name, description or category contains ``words``, oldest first."""
-    where: list[ColumnElement[bool]] = []
-    if words:
-        like = f"%{_literal(words)}%"
-        columns = (businesses.c.name, businesses.c.description, businesses.c.category)
-        where.append(or_(*(column.ilike(like) for column in columns)))
-    if category is not None:
-        where.append(func.lower(businesses.c.category) == category.lower())
-    return await _profiles(tx, where, after=after, limit=limit)
 
 
 async def offers_of(tx: Transaction, business_id: UUID, *, after: UUID | None, limit: int) -> list[Offer]:
@@ -130,7 +117,7 @@ async def _whole(tx: Transaction, statement: Select[Any]) -> BusinessState | Non
         select(services).where(services.c.business_id == business_id).order_by(services.c.id)
     )
     members = await tx.execute(select(staff).where(staff.c.business_id == business_id).order_by(staff.c.id))
-    return _state(
+    return state_of(
         row,
         offers=tuple(_offer(one) for one in offers.mappings()),
         members=tuple(_member(one) for one in members.mappings()),
@@ -143,7 +130,7 @@ async def _profiles(
     statement = select(businesses).where(~businesses.c.deleted, *where).order_by(businesses.c.id).limit(limit)
     if after is not None:
         statement = statement.where(businesses.c.id > after)
-    return [_state(row) for row in (await tx.execute(statement)).mappings()]
+    return [state_of(row) for row in (await tx.execute(statement)).mappings()]
 
 
 async def _items(
@@ -170,9 +157,10 @@ async def _put(tx: Transaction, table: Table, columns: dict[str, Any]) -> None:
     await tx.execute(statement.on_conflict_do_update(index_elements=[table.c.id], set_=changed))
 
 
-def _state(
+def state_of(
     row: RowMapping, *, offers: tuple[Offer, ...] = (), members: tuple[StaffMember, ...] = ()
 ) -> BusinessState:
+    """A row of ``businesses``, with its parts if they were read."""
     return BusinessState(
         id=row["id"],
         version=row["version"],
@@ -182,6 +170,8 @@ def _state(
         offers=offers,
         staff=members,
         deleted=row["deleted"],
+        rating_counts=tuple(row["rating_counts"]),
+        distance_m=None if (far := row.get("distance_m")) is None else round(far),
     )
 
 
@@ -216,6 +206,8 @@ def _profile_columns(profile: Profile) -> dict[str, Any]:
         "website": profile.website,
         "accepted_payments": None if profile.accepted_payments is None else list(profile.accepted_payments),
         "currency": profile.currency,
+        "sought_name": sought(profile.name),
+        "sought": sought(" ".join(filter(None, (profile.name, profile.category, profile.description)))),
     }
 
 
@@ -264,8 +256,3 @@ def _member(row: RowMapping) -> StaffMember:
         active=row["active"],
         deleted=row["deleted"],
     )
-
-
-def _literal(words: str) -> str:
-    """The words with what LIKE would take for a pattern made plain."""
-    return words.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
