@@ -1,10 +1,12 @@
 """What every test has: real servers on request, and no way out of this machine."""
 
 import sys
+from collections.abc import Generator
 from contextlib import ExitStack
 
 import pytest
 
+from tests.said import lines_that_tell
 from tests.servers import Servers, named_addresses, warden_of_this_run
 
 _run = ExitStack()
@@ -23,6 +25,21 @@ def pytest_configure(config: pytest.Config) -> None:
                 pytest.fail(f"a test reached for {address[0]}: only this machine and the named servers")
 
     sys.addaudithook(refuse_strangers)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test in which a log names anybody, or says what only they may know."""
+    report = yield
+    if report.passed:
+        told = list(lines_that_tell(f"{report.capstdout}\n{report.capstderr}"))
+        if told:
+            report.outcome = "failed"
+            report.longrepr = "\n".join(["The log says what no log may say:", *told[:20]])
+    return report
 
 
 def pytest_unconfigure() -> None:

@@ -8,6 +8,7 @@ import pytest_asyncio
 
 from tests.flows.systems import Form, System, Zygote, a_system
 from tests.flows.world import PatientApi, World
+from tests.said import OVERHEARD
 from tests.servers import Servers
 
 
@@ -41,6 +42,8 @@ async def system(
     folder = tmp_path_factory.mktemp(form.name.lower())
     async with a_system(form, servers, zygote, folder) as running:
         yield running
+    # All that was said to it and by it over HTTP, against what its processes have logged.
+    assert OVERHEARD.told_by(process.log for process in running.processes) == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Self, TypeVar
 
 from tests.flows.systems import System
+from tests.said import OVERHEARD
 from turnosya.tour.answers import DevMessage, Slot, Turno
 from turnosya.tour.client import Api, Exchange, NotAsPromised
 from turnosya.tour.people import Person, Shop, open_shop, sign_up
@@ -28,7 +29,9 @@ class PatientApi(Api):
         until = monotonic() + self.within_s
         while True:
             try:
-                return await super().ask(method, path, body, **more)
+                exchange = await super().ask(method, path, body, **more)
+                OVERHEARD.hear(exchange.body, exchange.answer, {"access_token": more.get("token")})
+                return exchange
             except NotAsPromised as error:
                 if "failed with 500" in str(error) or monotonic() > until:
                     raise

@@ -14,14 +14,13 @@ from turnosya.runtime.bus import Envelope
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.settings import Environment, MessagingSettings, load
 from turnosya.services.notification import handing
+from turnosya.services.notification.channels.outcome import Outgoing
 from turnosya.services.notification.channels.providers import Providers
-from turnosya.services.notification.context import Notification
+from turnosya.services.notification.context import CODES, LANES, NEWS, Notification
 from turnosya.services.notification.service import service as notification
 from turnosya.services.notification.store import deliveries as store
 from turnosya.services.notification.store import handing as handing_store
 from turnosya.services.users.service import service as users
-
-LaneOf = Callable[..., str]
 
 SERVICES = (users, notification)
 # In the order in which a delivery comes through them; claimed is committed, claiming is not yet.
@@ -49,7 +48,6 @@ class Killer:
     def around(
         self,
         function: Callable[..., Awaitable[Any]],
-        lane_of: LaneOf,
         *,
         before: str | None = None,
         after: str | None = None,
@@ -76,16 +74,29 @@ class Killer:
             self.pass_by("queued", lane)
             wake(here, lane)
 
-        places: list[tuple[Any, str, LaneOf, str | None, str | None]] = [
-            (store, "add", lambda _tx, news: news[0].lane, "heard", "queueing"),
-            (handing_store, "claim", lambda _tx, lane, *_: lane, None, "claiming"),
-            (handing, "hand", lambda _here, one: one.lane, "claimed", "recorded"),
-            (Providers, "send", lambda _all, _channel, one: "codes" if one.code else "news", None, "asked"),
-            (handing, "record", lambda _here, _tx, one, *_: one.lane, None, "recording"),
+        places: list[tuple[Any, str, str | None, str | None]] = [
+            (store, "add", "heard", "queueing"),
+            (handing_store, "claim", None, "claiming"),
+            (handing, "hand", "claimed", "recorded"),
+            (Providers, "send", None, "asked"),
+            (handing, "record", None, "recording"),
         ]
-        for owner, name, lane_of, before, after in places:
-            setattr(owner, name, self.around(getattr(owner, name), lane_of, before=before, after=after))
+        for owner, name, before, after in places:
+            setattr(owner, name, self.around(getattr(owner, name), before=before, after=after))
         Notification.wake = wake_or_die  # type: ignore[method-assign, assignment]
+
+
+def lane_of(*args: object) -> str:
+    """The lane that a call is about: one of its arguments, or that of what it hands on."""
+    for one in args:
+        first = cast("list[object]", one)[0] if isinstance(one, list) else one
+        if isinstance(first, store.Delivery | store.NewDelivery):
+            return first.lane
+        if isinstance(first, Outgoing):
+            return NEWS if first.code is None else CODES
+        if isinstance(first, str) and first in LANES:
+            return first
+    raise AssertionError("a step of no lane")
 
 
 async def main(told: Mapping[str, Any]) -> None:

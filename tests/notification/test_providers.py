@@ -24,7 +24,7 @@ from tests.notification.providers import (
 from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
 from turnosya.contracts.auth import CodeRequested
-from turnosya.contracts.turnos import AppointmentBooked
+from turnosya.contracts.turnos import AppointmentBooked, AppointmentCancelled
 from turnosya.contracts.users import Device, NotificationSettings
 from turnosya.runtime.settings import Environment
 from turnosya.services.notification import delivery
@@ -205,6 +205,22 @@ async def test_a_code_that_nobody_answers_for_goes_once_more_and_news_never(
     # A receipt brings our own id: then it is known after all.
     await called(town, a_webhook(a_status(str(one["id"]), "delivered", wamid="wamid.late")))
     await ended(town, "appointment_booked", "delivered")
+
+
+async def test_what_matters_goes_by_the_next_channel_when_nobody_knows_and_never_twice_by_one(
+    town: Town, outside: Providers
+) -> None:
+    await set_email(town, "carla@mail.example")
+    outside.graph.tricks += ["hang", "hang"]
+    await a_booking(town)
+    await ended(town, "appointment_booked", "unknown_outcome")
+    turno = town.appointment(owner_id=town.client_id)
+    await town.stage.tell(AppointmentCancelled(appointment=turno, actor_id=turno.service_id, reason=None))
+    first, second = await ended(town, "appointment_cancelled", "unknown_outcome", "sent")
+    assert (first["channel"], second["channel"]) == ("whatsapp", "email")
+    assert len(outside.graph.to(CLIENT_PHONE)) == 2
+    [letter] = outside.post.got
+    assert "cancelled" in letter.get_content()
 
 
 async def test_a_page_of_a_hotel_is_no_answer(town: Town, outside: Providers) -> None:

@@ -179,7 +179,7 @@ async def _unknown(tx: Transaction, delivery: Delivery, outcome: Outcome) -> Non
     if rules.may_hand_again(delivery.lane, delivery.attempts):
         await handing_store.again(tx, delivery, after_s=_UNKNOWN_AGAIN_S, reason=outcome.reason)
         return
-    if delivery.lane == CODES:
+    if rules.goes_on_unknown(delivery.lane, delivery.template):
         await handing_store.next_way(tx, delivery)
     await handing_store.end(tx, delivery, state="unknown_outcome", reason=outcome.reason)
 

@@ -158,6 +158,28 @@ def may_hand_again(lane: str, attempts: int) -> bool:
 _CODE_HANDED_AT_MOST = 2
 
 
+# Whoever misses one of these stands before a closed door, loses a time that is held for them, or does not
+# learn that somebody else is in their account. Reminders are not among them: never twice (decision 0041).
+_MATTER = frozenset(
+    {
+        "signed_in",
+        "sessions_ended",
+        "phone_changed",
+        "appointment_moved",
+        "appointment_cancelled",
+        "appointment_expired",
+        "appointment_proposed",
+        "appointment_unplaced",
+        "waitlist_offered",
+    }
+)
+
+
+def goes_on_unknown(lane: str, template: str) -> bool:
+    """Whether the next channel is used although nobody knows if this one has it: rather twice than never."""
+    return lane == "codes" or template in _MATTER
+
+
 def may_send_code(purpose: Purpose, *, known: bool) -> bool:
     """A new password is only for who has an account; the answer of auth gives neither away."""
     return known or purpose != "password_reset"

@@ -13,6 +13,7 @@ from turnosya.services.notification.channels.outcome import mapping, mappings
 
 if TYPE_CHECKING:
     from turnosya.services.notification.channels.outcome import Outgoing
+    from turnosya.services.notification.wording import Letter
 
 # The provider's names of our languages.
 LANGUAGES: Mapping[str, str] = {"es": "es_AR", "en": "en", "pt": "pt_BR"}
@@ -43,7 +44,11 @@ BUTTONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
 }
 # What a pressed button brings back, whatever is written on it.
 PAYLOADS = ("1", "2")
+# The provider counts the frame and what fills it together.
 _TEXT_MOST = 1024
+# Names have up to 100 characters; what a line says besides is short.
+_SUBJECT_MOST, _LINE_MOST = 200, 300
+_LEFT_OUT = "…"
 # Lives no longer than the code: an old one that arrives late only confuses.
 CODE_TTL_S = 300
 
@@ -79,7 +84,7 @@ def content_of(message: Outgoing, *, prefix: str) -> dict[str, Any]:
             },
         ]
     else:
-        components = [_body(message.letter.subject, message.letter.body)]
+        components = [_filling(BODIES[frame][message.locale], message.letter)]
         if frame in BUTTONS:
             components += [
                 {
@@ -101,13 +106,48 @@ def content_of(message: Outgoing, *, prefix: str) -> dict[str, Any]:
 
 
 def _body(*texts: str) -> dict[str, Any]:
-    return {"type": "body", "parameters": [{"type": "text", "text": _one_line(text)} for text in texts]}
+    return {"type": "body", "parameters": [{"type": "text", "text": text} for text in texts]}
 
 
-def _one_line(text: str) -> str:
-    """A parameter has no line break, no tab, no four spaces in a row, and an end."""
-    line = " · ".join(part for part in (" ".join(line.split()) for line in text.splitlines()) if part)
-    return (line if len(line) <= _TEXT_MOST else line[: _TEXT_MOST - 1] + "…") or "—"
+def _filling(frame: str, letter: Letter) -> dict[str, Any]:
+    subject = one_line(letter.subject, most=_SUBJECT_MOST)
+    return _body(subject, one_line(letter.body, most=_TEXT_MOST - len(frame) - len(subject)))
+
+
+def one_line(text: str, *, most: int) -> str:
+    """A parameter has no line break, no tab, no four spaces in a row, an end, and ``most`` characters.
+
+    What does not fit is left out where it is missed least: long lines lose their ends, then the last lines
+    go. The first line stays, and a link is whole or not there: half of one leads nowhere.
+    """
+    lines = [line for line in (" ".join(line.split()) for line in text.splitlines()) if line]
+    if len(_joined(lines)) > most:
+        lines = [line if _has_link(line) else _cut(line, _LINE_MOST) for line in lines]
+    while len(_joined(lines)) > most:
+        place = next((at for at in range(len(lines) - 1, 0, -1) if _may_go(lines[at])), None)
+        if place is None:
+            break
+        lines[place : place + 1] = [] if _LEFT_OUT in lines else [_LEFT_OUT]
+    while len(lines) > 1 and len(_joined(["", *lines[1:]])) >= most:
+        lines.pop()
+    rest = len(_joined(["", *lines[1:]]))
+    return _joined([_cut(lines[0], most - rest), *lines[1:]]) if lines else "—"
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return " · ".join(lines)
+
+
+def _has_link(line: str) -> bool:
+    return "http://" in line or "https://" in line
+
+
+def _may_go(line: str) -> bool:
+    return line != _LEFT_OUT and not _has_link(line)
+
+
+def _cut(line: str, most: int) -> str:
+    return line if len(line) <= most else line[: most - 1] + _LEFT_OUT
 
 
 def differences(approved: Sequence[Mapping[str, Any]], *, prefix: str) -> list[str]:
