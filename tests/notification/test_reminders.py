@@ -161,6 +161,8 @@ async def test_what_was_queued_is_looked_at_again_when_it_is_sent(town: Town) ->
         async def is_waiting() -> bool:
             found = await tx.connection.exec_driver_sql(
                 "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'deliveries'::regclass"
+                # Who inserts; whoever looks for something to send waits as well, with a weaker lock.
+                " AND mode = 'RowExclusiveLock'"
             )
             return bool(found.scalar_one())
 
