@@ -73,6 +73,10 @@ async def test_a_target_with_two_readings_is_malformed(target: bytes) -> None:
     [
         b"GET /v1 HTTP/1.1\r\n\r\n",
         b"GET /v1 HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a@b\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a/../b\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: a, b\r\n\r\n",
+        b"GET /v1 HTTP/1.1\r\nHost: caf\xc3\xa9\r\n\r\n",
         b"GET /v1 HTTP/1.1\nHost: a\n\n",
         b"GET /v1 HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n",
         b"GET /v1 HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n",
@@ -338,6 +342,29 @@ async def test_a_trailer_adds_no_header() -> None:
     said = json.loads(heard.body)
     assert said["body"] == "a"
     assert "x-user-id" not in dict(said["headers"])
+
+
+@pytest.mark.parametrize("endless", [b"1;", b"1\r\na\r\n0\r\nX-A", b"1\r\na\r\n0\r\nX-A: "])
+async def test_what_frames_a_body_is_no_way_to_send_without_end(endless: bytes) -> None:
+    async with listening(echo) as port, line(port) as connection:
+        connection.say(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n" + endless)
+        for _ in range(6):
+            connection.say(b"a" * 8_000)
+            await asyncio.sleep(0.01)
+        heard = await connection.hear()
+        assert (heard.status, heard.problem()["code"]) == (431, "headers_too_large")
+        assert await connection.is_closed()
+
+
+async def test_a_body_in_the_smallest_chunks_and_a_trailer_pass() -> None:
+    async with listening(echo) as port, line(port) as connection:
+        connection.say(b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(4):
+            connection.say(b"1\r\na\r\n" * 3_000)
+            await asyncio.sleep(0)
+        connection.say(b"0\r\nX-A: " + b"a" * 8_000 + b"\r\nX-B: " + b"a" * 8_000 + b"\r\n\r\n")
+        heard = await connection.hear()
+    assert heard.status == 200
 
 
 async def test_an_upgrade_that_is_not_offered_is_ignored() -> None:

@@ -179,6 +179,9 @@ class Listener(HttpToolsProtocol):
         if self.deaf:
             return
         phase_before, heads_before = self.phase, self.heads_begun
+        if phase_before is Phase.BODY:
+            # Until a part of the body or a whole field of its trailer shows up in them.
+            self.unparsed_bytes += len(data)
         try:
             self.frames.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -189,7 +192,8 @@ class Listener(HttpToolsProtocol):
         else:
             # Behind the body of an earlier request one can't tell where in these bytes the head began.
             heads_begun = self.heads_begun - heads_before
-            if (phase_before, heads_begun) in ((Phase.HEAD, 0), (Phase.BETWEEN, 1)):
+            began_here = (phase_before, heads_begun) in ((Phase.HEAD, 0), (Phase.BETWEEN, 1))
+            if began_here and self.phase is Phase.HEAD:
                 self.unparsed_bytes += len(data)
             self._watch_the_clock()
 
@@ -249,6 +253,7 @@ class Listener(HttpToolsProtocol):
         if self.head_bytes > self.limits.header_bytes or self.seen.total() > self.limits.header_fields:
             raise HeadersTooLarge
         if self.phase is Phase.BODY:
+            self.unparsed_bytes = 0
             return
         if b"_" in name or (name in _ONLY_ONCE and self.seen[name] > 1):
             raise MalformedRequest
@@ -261,12 +266,14 @@ class Listener(HttpToolsProtocol):
         # An earlier answer may have started it while this head was coming.
         self._unset_keepalive_if_required()
         self.phase = Phase.BODY
+        self.unparsed_bytes = 0
         super().on_headers_complete()
 
     def _check_head(self) -> None:
         if (
             not rules.is_one_reading(self.url)
             or self.seen[b"host"] != 1
+            or not rules.is_host(rules.value_of(self.headers, b"host") or b"")
             or self.frames.get_http_version() not in ("1.0", "1.1")
         ):
             raise MalformedRequest
@@ -299,6 +306,7 @@ class Listener(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Part of the body."""
         self.body_bytes += len(body)
+        self.unparsed_bytes = 0
         if self.body_bytes > self._body_limit():
             raise PayloadTooLarge
         super().on_body(body)
@@ -329,8 +337,13 @@ class Listener(HttpToolsProtocol):
                 self._refuse(HeadersTooLarge())
             elif self.timer is None:
                 self.timer = self.loop.call_later(self.limits.header_s, self._head_is_late)
-        elif self.phase is Phase.BODY and self.timer is None:
-            self.timer = self.loop.call_later(self.limits.body_check_s, self._judge_body)
+        elif self.phase is Phase.BODY:
+            # A chunk's extension or a trailer's field without an end: the parser would gather it all,
+            # copying what it has at every piece, and hold up everybody meanwhile.
+            if self.unparsed_bytes > self.limits.header_bytes:
+                self._refuse(HeadersTooLarge())
+            elif self.timer is None:
+                self.timer = self.loop.call_later(self.limits.body_check_s, self._judge_body)
 
     def _head_is_late(self) -> None:
         self.timer = None

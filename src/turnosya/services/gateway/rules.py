@@ -14,6 +14,14 @@ _TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*")
 # parameters, backslashes, empty and dot segments.
 _TWO_READINGS = re.compile(rb"%(?:2[ef5]|5c|00)|[;\\]|//|/\.\.?(?:/|\Z)", re.IGNORECASE)
 
+# A name, an IPv4 address or an IPv6 one in brackets, and a port (RFC 9112 §3.2).
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+
+
+def is_host(value: bytes) -> bool:
+    """Whether a ``Host`` can be handed on as the host it names; it may be empty."""
+    return _HOST.fullmatch(value) is not None
+
 
 def is_one_reading(target: bytes) -> bool:
     """Whether a request target is in origin form and can be read in one way only."""
