@@ -8,6 +8,7 @@ import pytest
 
 from tests.flows.systems import Form, System
 from tests.flows.world import World
+from tests.stage import until
 from turnosya.tour.numbers import a_mobile_number
 from turnosya.tour.people import Person, new_session
 
@@ -189,4 +190,12 @@ async def test_an_admin_reads_what_happened_to_an_account(world: World) -> None:
     assert [one["kind"] for one in items] == ["unblocked", "blocked", "refused", "signed_in"]
     assert [one["actor_id"] for one in items] == [str(admin.id), str(admin.id), None, str(person.id)]
     assert person.phone not in str(items)
-    (await person.ask("GET", "/v1/checks/audit")).promised(401)
+    (await person.ask("GET", "/v1/checks/audit")).promised(401, "token_revoked")
+
+    async def newest() -> tuple[str, str]:
+        """The gateway tells it beside its answer."""
+        read = await admin.ask("GET", "/v1/checks/audit", params={"subject": str(person.id)})
+        item = read.promised(200).answer["items"][0]
+        return item["service"], item["reason"]
+
+    await until(newest, lambda found: found == ("gateway", "token_revoked"))

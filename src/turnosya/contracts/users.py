@@ -258,7 +258,8 @@ class PersonErased(Event):
 class SecurityFact(Event):
     """The shape of what the audit keeps: ids only, never a name, number, address or text of people.
 
-    Each service tells its own, ``auth.SecurityNoted``, ``users.SecurityNoted``.
+    Each service tells its own, ``auth.SecurityNoted``, ``users.SecurityNoted``,
+    ``gateway.SecurityNoted``.
     """
 
     kind: str

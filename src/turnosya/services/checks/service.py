@@ -1,6 +1,6 @@
 """Checks: whether all of it lives, and what happened to accounts."""
 
-from turnosya.contracts import auth, users
+from turnosya.contracts import auth, gateway, users
 from turnosya.contracts.checks import ForgetAudit, GetHeld
 from turnosya.runtime.service import Recurs, Service
 from turnosya.services.checks import audit, health, routes
@@ -14,6 +14,7 @@ service = Service(
     answers=[GetHeld.answered_by(audit.held), ForgetAudit.answered_by(audit.forget)],
     hears=[
         auth.SecurityNoted.heard_by(audit.note),
+        gateway.SecurityNoted.heard_by(audit.note),
         users.SecurityNoted.heard_by(audit.note),
     ],
     web=[routes.routes],

@@ -1,6 +1,6 @@
 """The front door: who asks, may they, and on to the service that answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import perf_counter
 
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from turnosya.contracts.auth import AccessChanged
-from turnosya.runtime.identity import Caller, TokenInvalid, TokenVerifier
+from turnosya.runtime.identity import Caller, TokenInvalid, TokenRevoked, TokenVerifier
 from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
 from turnosya.runtime.metrics import http_seconds
 from turnosya.runtime.problems import InternalError
@@ -22,7 +22,8 @@ from turnosya.services.gateway.exchange import Exchange
 from turnosya.services.gateway.hygiene import Origin
 from turnosya.services.gateway.limits import Limits
 from turnosya.services.gateway.own_pages import OwnPages
-from turnosya.services.gateway.problems import BAD_TOKEN
+from turnosya.services.gateway.problems import BAD_TOKEN, AccessBlocked, RateLimited
+from turnosya.services.gateway.refusals import Refusals
 from turnosya.services.gateway.rules import Headers
 from turnosya.services.gateway.ways import Ways
 
@@ -45,6 +46,7 @@ class FrontDoor:
     own_pages: OwnPages
     timeout_s: float
     is_development: bool
+    refusals: Refusals = field(default_factory=Refusals)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers every request, whatever happens behind it."""
@@ -152,7 +154,9 @@ class FrontDoor:
     async def _admit(self, asked: Asked, fields: Headers, exchange: Exchange) -> Caller | None:
         try:
             caller = await self._caller(fields)
-        except BAD_TOKEN:
+        except BAD_TOKEN as refusal:
+            if isinstance(refusal, TokenInvalid):
+                self.refusals.note(refusal.code, None)
             # Checking a forged token costs us more than it costs the forger.
             await self._charge(asked, None, exchange)
             raise
@@ -168,7 +172,11 @@ class FrontDoor:
             raise TokenInvalid
         token = token.strip()
         caller = self.tokens.recall(token) or await self.tokens.verify(token)
-        await self.access.check(caller)
+        try:
+            await self.access.check(caller)
+        except (TokenRevoked, AccessBlocked) as refusal:
+            self.refusals.note(refusal.code, caller)
+            raise
         return caller
 
     async def _charge(self, asked: Asked, caller: Caller | None, exchange: Exchange) -> None:
@@ -183,7 +191,11 @@ class FrontDoor:
         )
         verdict = await self.limits.charge(buckets)
         exchange.extra.extend(verdict.fields())
-        verdict.enforce()
+        try:
+            verdict.enforce()
+        except RateLimited as refusal:
+            self.refusals.note(refusal.code, caller)
+            raise
 
     def _end_access(self, field: bytes) -> None:
         """A service said, with its answer, whose access has just ended."""

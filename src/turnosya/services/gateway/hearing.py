@@ -1,4 +1,4 @@
-"""What the gateway hears of auth, and how it catches up after a silence."""
+"""What the gateway hears of auth, how it catches up after a silence, and what it tells."""
 
 import asyncio
 
@@ -40,3 +40,8 @@ async def catch_up(gateway: Gateway) -> None:
             except ServiceError as error:
                 log.info("access_list_not_answered", code=error.code)
         await asyncio.sleep(_LOOK_S)
+
+
+async def tell_refusals(gateway: Gateway) -> None:
+    """Tells the audit whom the front door refused."""
+    await gateway.front.refusals.tell_forever(gateway.bus)
