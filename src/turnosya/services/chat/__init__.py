@@ -1,1 +1,1 @@
-"""Conversations between clients and businesses; nothing of them yet."""
+"""Conversations between clients and businesses."""

@@ -17,7 +17,7 @@ from turnosya.contracts.turnos import (
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import unmarked
 from turnosya.runtime.messages import NotFound
-from turnosya.services.chat import away, conversations, rules, writing
+from turnosya.services.chat import away, conversations, hints, rules, writing
 from turnosya.services.chat.state import NewLine
 from turnosya.services.chat.store import messages
 from turnosya.services.chat.store import shops as shop_store
@@ -50,7 +50,7 @@ async def answer_if_away(chat: Chat, event: ClientWrote) -> None:
             return
         await messages.note_away(tx, conversation.id, real_now())
         await writing.add(chat, tx, conversation, NewLine("automatic", text=settings.away_message))
-    writing.hint(chat, event.conversation_id)
+    hints.moved(chat, event.conversation_id)
 
 
 async def tell_of_turno(chat: Chat, event: TurnoEvent) -> None:
@@ -71,7 +71,7 @@ async def tell_of_turno(chat: Chat, event: TurnoEvent) -> None:
             "timezone": turno.business_timezone,
         }
         await writing.add(chat, tx, conversation, NewLine("system", facts=facts))
-    writing.hint(chat, conversation.id)
+    hints.moved(chat, conversation.id)
 
 
 async def hear_reply(chat: Chat, event: ReplyReceived) -> None:
@@ -90,7 +90,7 @@ async def hear_reply(chat: Chat, event: ReplyReceived) -> None:
         new = NewLine("person", event.user_id, text, client_message_id=own_id)
         line = await writing.add(chat, tx, conversation, new)
         await away.ask(tx, conversation, line)
-    writing.hint(chat, conversation_id)
+    hints.moved(chat, conversation_id)
 
 
 async def _conversation_for(chat: Chat, user_id: UUID, business_id: UUID) -> UUID | None:

@@ -11,7 +11,7 @@ from turnosya.contracts.users import GetPeople
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.messages import NotFound, invalid
-from turnosya.services.chat import shops
+from turnosya.services.chat import hints, shops
 from turnosya.services.chat.state import Conversation, Line, Listed, Mark, NewLine, Side
 from turnosya.services.chat.store import lists, messages
 from turnosya.services.chat.store import shops as shop_store
@@ -43,8 +43,12 @@ async def open_one(
         if is_new and settings.greeting:
             greeting = NewLine("automatic", text=settings.greeting)
             await messages.add(tx, conversation.id, greeting, sent_at=real_now())
+        if is_new:
+            await messages.touch_state(tx, conversation.id)
             conversation = await _found(tx, conversation.id)
         listed = await lists.one(tx, conversation, caller_id)
+    if is_new:
+        hints.moved(chat, conversation.id)
     return listed, is_new
 
 
@@ -106,6 +110,8 @@ async def block(chat: Chat, conversation_id: UUID, user_id: UUID) -> None:
         side = conversation.side_of(user_id)
         assert side is not None, "a member is on a side"  # noqa: S101
         await shop_store.block(tx, conversation.shop.id, conversation.client_id, side=side)
+        await messages.touch_state(tx, conversation_id)
+    hints.moved(chat, conversation_id)
 
 
 async def unblock(chat: Chat, conversation_id: UUID, user_id: UUID) -> None:
@@ -115,6 +121,8 @@ async def unblock(chat: Chat, conversation_id: UUID, user_id: UUID) -> None:
         side = conversation.side_of(user_id)
         assert side is not None, "a member is on a side"  # noqa: S101
         await shop_store.unblock(tx, conversation.shop.id, conversation.client_id, side=side)
+        await messages.touch_state(tx, conversation_id)
+    hints.moved(chat, conversation_id)
 
 
 async def report(chat: Chat, conversation_id: UUID, user_id: UUID, *, reason: str, seq: int | None) -> UUID:

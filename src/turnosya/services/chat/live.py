@@ -84,9 +84,15 @@ class Live:
         """What was shown of a conversation: its version and last number; None if nothing ever was."""
         return self._shown.get(conversation_id)
 
-    def begin(self, conversation_id: UUID, version: int, seq: int) -> None:
-        """What came before this was there when somebody came, and is fetched by them."""
-        self._shown.setdefault(conversation_id, (version, seq))
+    def begin(self, conversation_id: UUID, version: int, seq: int, *, is_watched: bool) -> None:
+        """What came before this was there when somebody came, and is fetched by them.
+
+        While somebody else is here who watches it, they are still to be shown what comes before it. Else what
+        came while nobody was here would be shown to who has come: thousands of messages at once.
+        """
+        if not is_watched or conversation_id not in self._shown:
+            known = self._shown.get(conversation_id, (version, seq))
+            self.has_shown(conversation_id, *max(known, (version, seq)))
 
     def has_shown(self, conversation_id: UUID, version: int, seq: int) -> None:
         """Everything up to there has been handed to whoever was here."""

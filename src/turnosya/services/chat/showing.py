@@ -17,7 +17,7 @@ from turnosya.contracts.chat import ConversationMoved, TypingShown
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import ServiceError, Unavailable
 from turnosya.runtime.problems import Language
-from turnosya.services.chat import shown
+from turnosya.services.chat import hints, shown
 from turnosya.services.chat.access import is_ended_by
 from turnosya.services.chat.live import Connection
 from turnosya.services.chat.state import Conversation, Line, Mark
@@ -74,7 +74,9 @@ async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
     if len(lines) == _PAGE:
         chat.live.has_shown(conversation_id, version, lines[-1].seq)
         return True
-    await _hand_on_marks(conversation_id, marks, connections)
+    await _hand_on_marks(conversation_id, marks, connections, above_version=version)
+    if conversation.state_version > version:
+        await _hand_on_state(chat, conversation, connections)
     last = max(conversation.last_seq, lines[-1].seq if lines else 0)
     chat.live.has_shown(conversation_id, conversation.version, last)
     return False
@@ -95,11 +97,34 @@ async def _hand_on(
                     chat.live.reached[key] = max(chat.live.reached.get(key, 0), message["seq"])
 
 
-async def _hand_on_marks(conversation_id: UUID, marks: list[Mark], connections: list[Connection]) -> None:
+async def _hand_on_marks(
+    conversation_id: UUID, marks: list[Mark], connections: list[Connection], *, above_version: int
+) -> None:
     for mark in marks:
-        said = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": mark.read_seq}
-        for connection in connections:
-            await connection.emit("message:read", said)
+        rose = {
+            "message:read": (mark.read_version, mark.read_seq),
+            "message:delivered": (mark.delivered_version, mark.delivered_seq),
+        }
+        for event, (version, seq) in rose.items():
+            said = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": seq}
+            for connection in connections if version > above_version else ():
+                await connection.emit(event, said)
+
+
+async def _hand_on_state(chat: Chat, conversation: Conversation, connections: list[Connection]) -> None:
+    if not connections:
+        return
+    pair = (conversation.shop.id, conversation.client_id)
+    async with chat.db.read() as tx:
+        blocked = (await shop_store.blocked_by(tx, [pair])).get(pair, set())
+    said = {
+        "id": str(conversation.id),
+        "business": {"id": str(conversation.shop.id), "name": conversation.shop.name},
+        "client": {"user_id": str(conversation.client_id), "name": conversation.client_name},
+        "blocked_by": sorted(blocked),
+    }
+    for connection in connections:
+        await connection.emit("conversation:changed", said)
 
 
 async def typing(chat: Chat, event: TypingShown) -> None:
@@ -117,10 +142,12 @@ async def begin(chat: Chat, connection: Connection) -> None:
     """From now on somebody is shown what comes; what was there before they fetch."""
     chat.live.enter(connection)
     user_id = connection.caller.user_id
+    others = [one for one in chat.live.users() if one != user_id or len(chat.live.of([user_id])) > 1]
     async with chat.db.read() as tx:
         shop_ids = await shop_store.of_person(tx, user_id)
-        for conversation_id, version, seq in await messages.versions_of(tx, user_id, shop_ids):
-            chat.live.begin(conversation_id, version, seq)
+        found = await messages.versions_of(tx, user_id, shop_ids, others=others)
+    for conversation_id, version, seq, is_watched in found:
+        chat.live.begin(conversation_id, version, seq, is_watched=is_watched)
 
 
 # --- whose access ends
@@ -165,7 +192,9 @@ async def store_reached_forever(chat: Chat) -> None:
             continue
         try:
             async with chat.db.transaction() as tx:
-                await messages.note_delivered(tx, reached)
+                raised = await messages.note_delivered(tx, reached)
+            for conversation_id in sorted(raised):
+                hints.moved(chat, conversation_id)
         except Unavailable:
             for key, seq in reached.items():
                 chat.live.reached[key] = max(chat.live.reached.get(key, 0), seq)

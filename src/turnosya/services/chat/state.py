@@ -36,7 +36,9 @@ class Conversation:
     client_name: str | None
     last_seq: int
     version: int
-    """Rises with every message and every mark."""
+    """Rises with everything that happens in it."""
+    state_version: int
+    """That with which it was last opened, blocked or unblocked, or its client got another name."""
     last_at: datetime
     created_at: datetime
     away_told_at: datetime | None
@@ -86,6 +88,9 @@ class Mark:
     user_id: UUID
     read_seq: int
     delivered_seq: int
+    read_version: int
+    """That of the conversation when ``read_seq`` last rose; the other likewise."""
+    delivered_version: int
 
 
 @dataclass(frozen=True, slots=True)

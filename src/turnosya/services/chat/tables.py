@@ -58,6 +58,8 @@ conversations = Table(
     Column("last_seq", Integer, nullable=False, server_default="0"),
     # Rises with every message and mark: what a copy of this service compares with what it has shown.
     Column("version", BigInteger, nullable=False, server_default="0"),
+    # That with which it was last opened, blocked or unblocked, or its client got another name.
+    Column("state_version", BigInteger, nullable=False, server_default="0"),
     Column("last_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -99,8 +101,9 @@ marks = Table(
     Column("user_id", Uuid, primary_key=True),
     Column("read_seq", Integer, nullable=False, server_default="0"),
     Column("delivered_seq", Integer, nullable=False, server_default="0"),
-    # That of the conversation when one of them last rose.
+    # Those of the conversation when each of them last rose.
     Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("delivered_version", BigInteger, nullable=False, server_default="0"),
 )
 Index("marks_of_user", marks.c.user_id)
 

@@ -7,13 +7,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import structlog
-
-from turnosya.contracts.chat import ConversationMoved, TypingShown
-from turnosya.runtime.bus import Undelivered
+from turnosya.contracts.chat import TypingShown
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.messages import Unavailable, invalid
-from turnosya.services.chat import away, rules
+from turnosya.runtime.messages import invalid
+from turnosya.services.chat import away, hints, rules
 from turnosya.services.chat.conversations import for_member
 from turnosya.services.chat.refusals import ClientMessageIdReused, ConversationBlocked
 from turnosya.services.chat.state import Conversation, Line, NewLine
@@ -21,10 +18,7 @@ from turnosya.services.chat.store import lists, messages
 
 if TYPE_CHECKING:
     from turnosya.runtime.database import Transaction
-    from turnosya.runtime.messages import Event
     from turnosya.services.chat.context import Chat
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
         new = NewLine("person", sender_id, words.text, client_message_id=words.client_message_id)
         line = await add(chat, tx, conversation, new)
         await away.ask(tx, conversation, line)
-    hint(chat, conversation_id)
+    hints.moved(chat, conversation_id)
     return line, True
 
 
@@ -98,13 +92,14 @@ async def read(chat: Chat, user_id: UUID, conversation_id: UUID, seq: int) -> tu
         conversation = await messages.lock(tx, conversation_id)
         assert conversation is not None, "conversations are never deleted"  # noqa: S101
         seq = max(0, min(seq, conversation.last_seq))
-        rose = await messages.raise_mark(tx, conversation, user_id, read=seq)
+        # Who has read nothing has no mark, and to say so again changes nothing.
+        rose = seq > 0 and await messages.raise_mark(tx, conversation, user_id, read=seq)
         if rose:
             await messages.touch(tx, conversation_id)
             await lists.has_read(tx, conversation_id, user_id, seq)
         reached = await messages.read_seq(tx, conversation_id, user_id)
     if rose:
-        hint(chat, conversation_id)
+        hints.moved(chat, conversation_id)
     return reached, conversation.last_seq
 
 
@@ -118,19 +113,7 @@ async def show_typing(chat: Chat, user_id: UUID, conversation_id: UUID, *, typin
         typing=typing,
         member_ids=sorted(conversation.members - {user_id}),
     )
-    chat.beside(_tell_all_copies(chat, event))
-
-
-def hint(chat: Chat, conversation_id: UUID) -> None:
-    """Every copy looks at this conversation now, and not only with its next sweep."""
-    chat.beside(_tell_all_copies(chat, ConversationMoved(conversation_id=conversation_id)))
-
-
-async def _tell_all_copies(chat: Chat, event: Event) -> None:
-    try:
-        await chat.bus.publish_every_copy(event)
-    except (Undelivered, Unavailable) as error:
-        log.info("chat_hint_lost", why=type(error).__name__)
+    hints.tell(chat, event)
 
 
 async def missing(

@@ -35,6 +35,7 @@ def conversation_of(row: RowMapping) -> Conversation:
         client_name=row["c_client_name"],
         last_seq=row["c_last_seq"],
         version=row["c_version"],
+        state_version=row["c_state_version"],
         last_at=row["c_last_at"],
         created_at=row["c_created_at"],
         away_told_at=row["c_away_told_at"],
@@ -148,13 +149,15 @@ async def add(tx: Transaction, conversation_id: UUID, new: NewLine, *, sent_at: 
 
 
 _RAISE = text("""
-    INSERT INTO marks AS m (conversation_id, user_id, read_seq, delivered_seq, version)
-    VALUES (:conversation_id, :user_id, :read, :delivered, :version)
+    INSERT INTO marks AS m (conversation_id, user_id, read_seq, delivered_seq, version, delivered_version)
+    VALUES (:conversation_id, :user_id, :read, :read, :version, :version)
     ON CONFLICT (conversation_id, user_id) DO UPDATE
         SET read_seq = greatest(m.read_seq, excluded.read_seq),
             delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq),
+            delivered_version = CASE WHEN m.delivered_seq < excluded.delivered_seq
+                THEN excluded.delivered_version ELSE m.delivered_version END,
             version = excluded.version
-        WHERE m.read_seq < excluded.read_seq OR m.delivered_seq < excluded.delivered_seq
+        WHERE m.read_seq < excluded.read_seq
     RETURNING 1
 """)
 
@@ -171,7 +174,6 @@ async def raise_mark(tx: Transaction, conversation: Conversation, user_id: UUID,
             "conversation_id": conversation.id,
             "user_id": user_id,
             "read": read,
-            "delivered": read,
             "version": conversation.version + 1,
         },
     )
@@ -187,19 +189,45 @@ async def touch(tx: Transaction, conversation_id: UUID) -> None:
     )
 
 
+async def touch_state(tx: Transaction, conversation_id: UUID) -> None:
+    """What it is has changed: it was opened, blocked or unblocked."""
+    await tx.execute(
+        update(conversations)
+        .where(conversations.c.id == conversation_id)
+        .values(
+            version=conversations.c.version + 1,
+            state_version=conversations.c.version + 1,
+            changed_at=func.clock_timestamp(),
+        )
+    )
+
+
 _DELIVERED = text("""
-    INSERT INTO marks AS m (conversation_id, user_id, delivered_seq)
-    SELECT * FROM unnest(CAST(:conversation_ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:seqs AS int[]))
+    WITH reached AS (
+        SELECT r.* FROM unnest(CAST(:conversation_ids AS uuid[]), CAST(:user_ids AS uuid[]),
+                               CAST(:seqs AS int[])) AS r (conversation_id, user_id, seq)
+        LEFT JOIN marks m ON m.conversation_id = r.conversation_id AND m.user_id = r.user_id
+        WHERE coalesce(m.delivered_seq, 0) < r.seq
+    ), moved AS (
+        UPDATE conversations SET version = version + 1, changed_at = clock_timestamp()
+        WHERE id IN (SELECT conversation_id FROM reached) RETURNING id, version
+    )
+    INSERT INTO marks AS m (conversation_id, user_id, delivered_seq, delivered_version)
+    SELECT r.conversation_id, r.user_id, r.seq, moved.version
+    FROM reached r JOIN moved ON moved.id = r.conversation_id
     ON CONFLICT (conversation_id, user_id) DO UPDATE
-        SET delivered_seq = greatest(m.delivered_seq, excluded.delivered_seq)
+        SET delivered_seq = excluded.delivered_seq, delivered_version = excluded.delivered_version
+    RETURNING m.conversation_id
 """)
 
 
-async def note_delivered(tx: Transaction, reached: Mapping[tuple[UUID, UUID], int]) -> None:
-    """Raises how far messages have reached members, by conversation and member."""
-    # In one order in every copy, so that two of them never wait for each other.
+async def note_delivered(tx: Transaction, reached: Mapping[tuple[UUID, UUID], int]) -> set[UUID]:
+    """Raises how far messages have reached members, by conversation and member; where a mark rose."""
     ordered = sorted(reached.items())
-    await tx.execute(
+    # In one order in every copy, so that two of them never wait for each other; whoever sends waits for one.
+    locked = select(conversations.c.id).where(conversations.c.id.in_({one for one, _ in reached}))
+    await tx.execute(locked.order_by(conversations.c.id).with_for_update())
+    raised = await tx.execute(
         _DELIVERED,
         {
             "conversation_ids": [conversation_id for (conversation_id, _), _ in ordered],
@@ -207,6 +235,7 @@ async def note_delivered(tx: Transaction, reached: Mapping[tuple[UUID, UUID], in
             "seqs": [seq for _, seq in ordered],
         },
     )
+    return set(raised.scalars())
 
 
 async def read_seq(tx: Transaction, conversation_id: UUID, user_id: UUID) -> int:
@@ -221,10 +250,22 @@ async def marks_of(tx: Transaction, conversation_id: UUID, *, above_version: int
     """How far its members have come, of those whose mark rose after a version."""
     found = await tx.execute(
         select(marks)
-        .where(marks.c.conversation_id == conversation_id, marks.c.version > above_version)
+        .where(
+            marks.c.conversation_id == conversation_id,
+            (marks.c.version > above_version) | (marks.c.delivered_version > above_version),
+        )
         .order_by(marks.c.version, marks.c.user_id)
     )
-    return [Mark(row["user_id"], row["read_seq"], row["delivered_seq"]) for row in found.mappings()]
+    return [
+        Mark(
+            row["user_id"],
+            row["read_seq"],
+            row["delivered_seq"],
+            read_version=row["version"],
+            delivered_version=row["delivered_version"],
+        )
+        for row in found.mappings()
+    ]
 
 
 async def after(tx: Transaction, conversation_id: UUID, seq: int, *, limit: int) -> list[Line]:
@@ -254,16 +295,22 @@ async def note_away(tx: Transaction, conversation_id: UUID, at: datetime) -> Non
     )
 
 
+_VERSIONS = text("""
+    SELECT c.id, c.version, c.last_seq,
+           c.client_id = ANY(CAST(:others AS uuid[])) OR s.people && CAST(:others AS uuid[]) AS is_watched
+    FROM conversations c JOIN shops s ON s.id = c.business_id
+    WHERE c.client_id = :user_id OR c.business_id = ANY(CAST(:shop_ids AS uuid[]))
+""")
+
+
 async def versions_of(
-    tx: Transaction, user_id: UUID, shop_ids: Sequence[UUID]
-) -> list[tuple[UUID, int, int]]:
-    """Id, version and last number of every conversation of somebody."""
+    tx: Transaction, user_id: UUID, shop_ids: Sequence[UUID], *, others: Sequence[UUID]
+) -> list[tuple[UUID, int, int, bool]]:
+    """Id, version and last number of each conversation of somebody; whether one of ``others`` is in it."""
     found = await tx.execute(
-        select(conversations.c.id, conversations.c.version, conversations.c.last_seq).where(
-            (conversations.c.client_id == user_id) | (conversations.c.business_id.in_(shop_ids))
-        )
+        _VERSIONS, {"user_id": user_id, "shop_ids": list(shop_ids), "others": list(others)}
     )
-    return [(row.id, row.version, row.last_seq) for row in found]
+    return [(row.id, row.version, row.last_seq, row.is_watched) for row in found]
 
 
 _CHANGED = text("""

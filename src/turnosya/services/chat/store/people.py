@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, select, text, update
+from sqlalchemy import RowMapping, delete, func, select, text, update
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.chat.tables import blocks, conversations, marks, messages, reports, shops, waiting
@@ -36,7 +36,14 @@ async def conversations_of(tx: Transaction, user_id: UUID) -> Sequence[RowMappin
 async def rename(tx: Transaction, user_id: UUID, name: str | None) -> None:
     """How businesses see a client."""
     await tx.execute(
-        update(conversations).where(conversations.c.client_id == user_id).values(client_name=name)
+        update(conversations)
+        .where(conversations.c.client_id == user_id)
+        .values(
+            client_name=name,
+            version=conversations.c.version + 1,
+            state_version=conversations.c.version + 1,
+            changed_at=func.clock_timestamp(),
+        )
     )
 
 
