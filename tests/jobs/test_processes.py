@@ -99,7 +99,9 @@ async def test_a_frozen_process_that_wakes_changes_nothing(world: World) -> None
         await says(frozen, "job_outcome_fenced")
         world.bell.may_end.set()
         row = await world.becomes("one", "done")
-    assert (row["attempts"], row["errors"]) == (2, [])
+    # Twice, or more often where the other one was late as well; the frozen one wrote nothing.
+    assert row["attempts"] >= 2
+    assert row["errors"] == []
 
 
 async def says(process: Process, event: str) -> None:
