@@ -56,11 +56,15 @@ async def answer_if_away(chat: Chat, event: ClientWrote) -> None:
 async def tell_of_turno(chat: Chat, event: TurnoEvent) -> None:
     """A line in the conversation that its client has with the business, if they have one."""
     turno = event.appointment
-    async with chat.db.transaction() as tx:
-        if turno.client_id is None:
-            return
+    if turno.client_id is None:
+        return
+    # Most turnos are booked without a word: those cost one statement here and no transaction.
+    async with chat.db.read() as tx:
         found = await messages.find_pair(tx, turno.business_id, turno.client_id)
-        conversation = None if found is None else await messages.lock(tx, found.id)
+    if found is None:
+        return
+    async with chat.db.transaction() as tx:
+        conversation = await messages.lock(tx, found.id)
         if conversation is None:
             return
         facts = {
