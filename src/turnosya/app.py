@@ -20,10 +20,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from turnosya.clock_follower import follow_clock
 from turnosya.contracts.auth import GetSigningKeys
+from turnosya.contracts.checks import KeepLogs
 from turnosya.contracts.jobs import ClockMoved, DeclareSchedules, UseClock
 from turnosya.embedded import Embedded, embedded_servers
 from turnosya.embedded.beside import running_beside
-from turnosya.runtime import migrate
+from turnosya.log_shipping import shipping_logs
+from turnosya.runtime import log_queue, migrate
 from turnosya.runtime.bus import Bus, Transport
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
@@ -66,7 +68,7 @@ SERVICES: Mapping[str, Service[Any]] = {
     service.name: service
     for service in (jobs, auth, users, business, turnos, notification, chat, files, gateway, checks)
 }
-OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved, DeclareSchedules)
+OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved, DeclareSchedules, KeepLogs)
 """What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
 _CLOCK_WITHIN_S = 5.0
@@ -427,6 +429,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
                 neighbours[name] = app
             if follows and service is jobs:
                 await _begin_to_follow(bus, clock, process_id, stack)
+        await stack.enter_async_context(shipping_logs(bus, log_queue.queue))
         await _begin_to_work(running.values())
         declaring = asyncio.create_task(declare_schedules(bus, [SERVICES[name] for name in names]))
         stack.callback(declaring.cancel)

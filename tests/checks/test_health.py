@@ -91,7 +91,7 @@ async def test_a_dead_service_is_seen_within_seconds_and_with_the_moment_it_was_
 
 async def test_health_needs_no_token_and_nothing_else_is_built(servers: Servers) -> None:
     async with a_stage(servers, [checks]) as stage, stage.http("checks") as http:
-        for path in ("/v1/checks/logs", "/v1/checks/dead-letters", "/v1/checks"):
+        for path in ("/v1/checks/alerts", "/v1/checks"):
             answer = await http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
         answer = await http.post("/v1/checks/health")

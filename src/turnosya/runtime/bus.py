@@ -148,11 +148,15 @@ class Bus:
 
     async def call_raw(
         self, wire_name: str, body: Mapping[str, object], *, timeout_s: float | None = None
-    ) -> None:
-        """Makes a request that is known by name only (a job's); raises ``ServiceError`` of any kind."""
+    ) -> Any:  # noqa: ANN401 - JSON
+        """Makes a request that is known by name only (a job's); its answer as JSON values.
+
+        Raises ``ServiceError`` of any kind.
+        """
         reply = await self._ask(wire_name, json.dumps(body).encode(), timeout_s)
         if reply.headers[STATUS] != "ok":
             raise _error_of(reply, COMMON_ERRORS)
+        return json.loads(reply.body)
 
     async def ping(self, service: str) -> float:
         """Seconds until ``service`` said it is ready; raises ``Unavailable`` if it is not."""

@@ -19,6 +19,10 @@ rpc_seconds = Histogram(
 )
 events_heard = Counter("turnosya_events_heard_total", "Events handled, by hearer.", ("hearer", "outcome"))
 outbox_waiting = Gauge("turnosya_outbox_waiting", "Events stored and not yet delivered.", ("service",))
+logs_dropped = Counter("turnosya_logs_dropped_total", "Log lines dropped because nobody took them.")
+service_up = Gauge(
+    "turnosya_service_up", "1 when checks found the service ready at its last look.", ("service",)
+)
 inbox_seconds = Histogram(
     "turnosya_inbox_age_seconds", "Age of an event when its handling ended.", ("service",), buckets=_SECONDS
 )

@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
-from turnosya.runtime import idempotency
+from turnosya.runtime import dead_letters, idempotency
 from turnosya.runtime.bus import STATUS, Bus, Envelope
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
@@ -221,6 +221,8 @@ class Running(Generic[C]):
         service, bus = self.service, self.host.bus
         for answer in service.answers:
             await bus.answer(answer.request, partial(answer.handler, context))
+        db = self.host.db if service.migrations is not None else None
+        await dead_letters.answer(bus, service.name, db)
         for hearing in service.hears:
             if hearing.every_copy:
                 await bus.hear_every_copy(hearing.event, partial(hearing.handler, context))

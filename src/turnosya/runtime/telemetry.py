@@ -17,6 +17,8 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import ExcInfo
 
+from turnosya.runtime import log_queue
+
 LogFormat = Literal["auto", "json", "console"]
 _TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})\Z")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
@@ -124,6 +126,8 @@ def set_up_logging(level: str, form: LogFormat = "auto") -> None:
         else structlog.processors.TimeStamper(fmt="iso", utc=True),
         # Never the variables of the frames: tokens, codes and names are among them.
         structlog.processors.ExceptionRenderer(_without_values),
+        log_queue.redact,
+        log_queue.queue.processor,
     ]
     last: list[Any] = (
         [_for_a_person, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]

@@ -13,8 +13,8 @@ from turnosya.contracts.users import Held, SecurityFact
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import current_delivery
 from turnosya.runtime.messages import Nothing
-from turnosya.services.checks import store
-from turnosya.services.checks.store import Entry, Sought
+from turnosya.services.checks.store import audit as store
+from turnosya.services.checks.store.audit import Entry, Sought
 
 if TYPE_CHECKING:
     from datetime import datetime

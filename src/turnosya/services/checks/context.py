@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import date
 
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.database import Database
 from turnosya.runtime.service import Host
 from turnosya.services.checks.rules import Health
 from turnosya.services.checks.settings import ChecksSettings
+from turnosya.services.checks.store.days import Looks
 
 
 @dataclass(slots=True)
@@ -25,6 +27,11 @@ class Checks:
     """Set when this process stops: what is then seen to go, goes with it."""
     seen: dict[str, Health] = field(default_factory=dict[str, Health])
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    tally: dict[tuple[str, date], Looks] = field(default_factory=dict[tuple[str, date], Looks])
+    """What was counted and not yet kept."""
+    days: dict[str, list[tuple[date, Looks]]] | None = None
+    days_read_at: float = -1e9
+    reading_days: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     @asynccontextmanager

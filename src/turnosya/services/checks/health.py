@@ -6,9 +6,10 @@ import asyncio
 
 import structlog
 
+from turnosya.runtime import metrics
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import ServiceError
-from turnosya.services.checks import rules
+from turnosya.services.checks import days, rules
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.rules import Health
 
@@ -50,7 +51,9 @@ async def _look(checks: Checks) -> None:
         name: rules.next_health(before.get(name), latency_ms=latency_ms, at=at)
         for name, latency_ms in zip(rules.WATCHED, latencies, strict=True)
     }
+    days.count(checks)
     for name, health in checks.seen.items():
+        metrics.service_up.labels(name).set(health.status != "down")
         if name not in before or before[name].status != health.status:
             log.info("service_health", service=name, status=health.status)
 

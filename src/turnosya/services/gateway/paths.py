@@ -14,7 +14,11 @@ _NOUNS = {
     b"checks": "checks",
 }
 WEBHOOK = b"/v1/notification/webhooks/whatsapp"
-_EXACT = {WEBHOOK: "notification", b"/v1/notification/agenda-settings": "notification"}
+_EXACT = {
+    WEBHOOK: "notification",
+    b"/v1/notification/agenda-settings": "notification",
+    b"/status": "checks",
+}
 # The pages and calls that show and move what production has no use for.
 _DEVELOPMENT = {
     b"/v1/dev/messages": "notification",

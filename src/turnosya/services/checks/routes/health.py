@@ -1,4 +1,4 @@
-"""HTTP of checks."""
+"""HTTP of health and of the audit."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -14,7 +14,7 @@ from turnosya.runtime.problems import refuses
 from turnosya.services.checks import audit, health, rules
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.rules import Status
-from turnosya.services.checks.store import Entry, Sought
+from turnosya.services.checks.store.audit import Entry, Sought
 
 
 class ServiceHealth(Resource):
@@ -94,12 +94,13 @@ async def read_audit(
     """What happened to accounts, the latest first: by whom, to whose account (admin)."""
     bad_cursor(page, 2)
     sought = Sought(actor_id=actor, subject_id=subject, kind=kind, since=since)
-    found = await audit.find(checks, sought, before=_before(page.after), limit=page.read)
+    found = await audit.find(checks, sought, before=before_of(page.after), limit=page.read)
     shown = [AuditEntry.of(one) for one in found]
     return page.of(shown, sort_values=lambda one: [one.at.isoformat(), one.id])
 
 
-def _before(cursor: tuple[str, ...] | None) -> tuple[datetime, UUID] | None:
+def before_of(cursor: tuple[str, ...] | None) -> tuple[datetime, UUID] | None:
+    """The instant and the id after which a list by both goes on; refuses a cursor of another list."""
     if cursor is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The SQL of checks."""
+"""The SQL of the audit."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""The SQL of checks, a file per noun."""
