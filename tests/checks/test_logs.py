@@ -25,6 +25,7 @@ from turnosya.runtime.messages import Unavailable
 from turnosya.services.checks import logs
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.service import service as checks
+from turnosya.services.checks.store import logs as store
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -136,6 +137,20 @@ async def test_days_are_made_ahead_and_dropped_errors_later(stage: Stage, http: 
     async with context.db.read() as tx:
         strays = await tx.connection.exec_driver_sql("SELECT event FROM log_plain_default")
         assert [row.event for row in strays] == []
+
+
+async def test_a_day_is_made_although_lines_of_it_came_first(stage: Stage, http: httpx.AsyncClient) -> None:
+    context = cast("Checks", stage.running["checks"].context)
+    await stage.bus.call(KeepLogs(lines=[line("early", minutes_ago=-10 * 24 * 60)]))
+    day = (real_now() + timedelta(days=10)).date()
+    async with context.db.transaction() as tx:
+        await store.hold_all(tx)
+        await store.make_day(tx, "log_plain", day)
+    until_then = (real_now() + timedelta(days=11)).isoformat()
+    assert await events(http, until=until_then, since=real_now().isoformat()) == ["early"]
+    async with context.db.read() as tx:
+        strays = await tx.connection.exec_driver_sql("SELECT count(*) FROM log_plain_default")
+        assert strays.scalar_one() == 0
 
 
 @pytest.mark.parametrize(

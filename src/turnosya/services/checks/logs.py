@@ -78,6 +78,9 @@ async def tend_forever(checks: Checks) -> None:
             await tend(checks)
         except Unavailable:
             log.warning("log_tending_put_off")
+        except Exception:
+            # What it may meet depends on what is stored; without it lines are still kept and found.
+            log.exception("log_tending_failed")
         await asyncio.sleep(_TEND_S)
 
 
@@ -85,17 +88,19 @@ async def tend(checks: Checks) -> None:
     """The same, now."""
     now = real_now()
     today = now.astimezone(UTC).date()
+    ahead = [today + timedelta(days=number) for number in range(-1, _DAYS_AHEAD + 1)]
     for table, kept_days in _kept(checks).items():
+        oldest = store.day_name(table, today - timedelta(days=kept_days))
         async with checks.db.transaction() as tx:
             there = await store.days_of(tx, table)
-            for ahead in range(-1, _DAYS_AHEAD + 1):
-                day = today + timedelta(days=ahead)
-                if store.day_name(table, day) not in there:
-                    await store.make_day(tx, table, day)
-            oldest = store.day_name(table, today - timedelta(days=kept_days))
-            for name in sorted(there):
-                if name < oldest:
-                    await store.drop(tx, name)
+            missing = [day for day in ahead if store.day_name(table, day) not in there]
+            old = [name for name in there if name < oldest]
+            if missing or old:
+                await store.hold_all(tx)
+            for day in missing:
+                await store.make_day(tx, table, day)
+            for name in old:
+                await store.drop(tx, name)
             await store.forget_strays(tx, table, before=now - timedelta(days=kept_days))
 
 

@@ -103,19 +103,33 @@ async def days_of(tx: Transaction, table: str) -> set[str]:
     return set((await tx.execute(_DAYS, {"parent": table})).scalars())
 
 
+async def hold_all(tx: Transaction) -> None:
+    """Nobody reads or adds a line until the transaction ends.
+
+    From the top down, as who reads and adds takes its locks: taken the other way round, both waited for each
+    other; and a line on its way to the default table was refused once its day was there.
+    """
+    await tx.execute(text("LOCK TABLE log_lines IN ACCESS EXCLUSIVE MODE"))
+
+
 async def make_day(tx: Transaction, table: str, day: date) -> None:
-    """A table for one day, UTC."""
-    end = day + timedelta(days=1)
-    await tx.execute(
-        text(
-            f"CREATE TABLE {day_name(table, day)} PARTITION OF {table}"
-            f" FOR VALUES FROM ('{day}T00:00:00Z') TO ('{end}T00:00:00Z')"
-        )
-    )
+    """A table for one day, UTC, with the lines that came before it was made; hold all before.
+
+    PostgreSQL refuses a day of which the default table holds a line: they are moved.
+    """
+    name, start, end = day_name(table, day), f"{day}T00:00:00Z", f"{day + timedelta(days=1)}T00:00:00Z"
+    moved = f"DELETE FROM {table}_default WHERE at >= '{start}' AND at < '{end}' RETURNING *"  # noqa: S608 - names and days of ours
+    for statement in (
+        f"CREATE TABLE {name} (LIKE {table} INCLUDING DEFAULTS)",
+        f"WITH moved AS ({moved}) INSERT INTO {name} SELECT * FROM moved",  # noqa: S608 - names and days of ours
+        f"ALTER TABLE {table} ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')",
+    ):
+        # Driver SQL: a colon in an instant is no parameter.
+        await tx.connection.exec_driver_sql(statement)
 
 
 async def drop(tx: Transaction, name: str) -> None:
-    """Drops a day."""
+    """Drops a day; hold all before."""
     await tx.execute(text(f"DROP TABLE {name}"))
 
 
