@@ -54,7 +54,7 @@ class Overheard:
     def _hear(self, name: str, value: str) -> None:
         is_code_of_a_problem = name == "code" and not value.isdecimal()
         # One small word is no name that a test made up, but may well be a word of our own logs: `request`.
-        is_a_word = value.isascii() and value.isalpha() and value.islower()
+        is_a_word = value.isascii() and value.isidentifier() and value.islower()
         if (
             name in _SECRET | _PERSONAL
             and len(value) >= _SHORTEST
