@@ -46,6 +46,7 @@ async def test_a_business_opens_with_all_it_says_and_one_member(street: Street) 
         "rating_distribution": {"1": 0, "2": 0, "3": 0, "4": 0, "5": 0},
         "verified": False,
         "distance_m": None,
+        "suspension": None,
     }
     assert made == EVERYTHING | known | {"id": made["id"], "created_at": made["created_at"]}
     assert await street.got("GET", f"/{made['id']}") == made

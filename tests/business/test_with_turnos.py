@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.business.street import ZONE, an_account
+from tests.business.street import ADMIN, ZONE, an_account
 from tests.callers import Callers
 from tests.servers import Servers
 from tests.stage import a_stage
@@ -41,7 +41,9 @@ class Shop:
     ) -> httpx.Response:
         """A call to either service by its path, by the owner unless said otherwise."""
         client = self.turnos if path.startswith("/v1/turnos") else self.businesses
-        return await client.request(method, path, json=body, headers=self.callers.headers(by or self.ana))
+        who = by or self.ana
+        headers = self.callers.headers(who, admin=who == ADMIN)
+        return await client.request(method, path, json=body, headers=headers)
 
     async def got(self, method: str, path: str, body: object = None, *, by: UUID | None = None) -> Any:  # noqa: ANN401 - any JSON
         """What it says when it does as it is told."""
@@ -177,3 +179,45 @@ async def test_what_is_offered_right_after_a_change_is_by_the_change(shop: Shop)
     for members in (3, 4, 5):
         await shop.got("POST", f"{shop.path}/staff", {"name": "Dora"})
         assert await left() == members
+
+
+async def test_a_suspension_says_what_becomes_of_the_turnos_there(shop: Shop) -> None:
+    turno = await shop.book()
+    path, why = f"{shop.path}/suspension", {"reason": "Denuncias"}
+    refused = await shop.ask("POST", path, why, by=ADMIN)
+    assert (refused.status_code, refused.json()["code"]) == (409, "needs_decision")
+    assert [one["id"] for one in refused.json()["appointments"]] == [turno["id"]]
+    assert await shop.status_of(turno) == "confirmed"
+    await shop.got("POST", path, why | {"on_conflict": "cancel"}, by=ADMIN)
+    assert await shop.status_of(turno) == "cancelled"
+
+
+async def test_nothing_is_booked_in_a_suspended_business_until_it_is_back(shop: Shop) -> None:
+    turno = await shop.book()
+    [first, *_] = await shop.slots()
+    body = {"business_id": shop.id, "service_id": shop.service, "starts_at": first["starts_at"]}
+    wish = {"business_id": shop.id, "service_id": shop.service, "from": "2035-01-01", "to": "2035-01-02"}
+    repeated = body | {"repeat": {"every_weeks": 1, "count": 2}}
+    day = first["starts_at"][:10]
+    query = f"service_id={shop.service}&from={day}&to={day}"
+    agenda = f"/v1/turnos/businesses/{shop.id}"
+    await shop.got("POST", f"{shop.path}/suspension", {"reason": "x", "on_conflict": "keep"}, by=ADMIN)
+    assert await shop.status_of(turno) == "confirmed"
+    for method, path, sent in (
+        ("GET", f"{agenda}/slots?{query}", None),
+        ("GET", f"{agenda}/schedule", None),
+        ("GET", f"{agenda}/overrides", None),
+        ("POST", "/v1/turnos/holds", body),
+        ("POST", "/v1/turnos/appointments", body),
+        ("POST", "/v1/turnos/appointments", repeated),
+        ("POST", "/v1/turnos/waitlist", wish),
+    ):
+        answer = await shop.ask(method, path, sent, by=shop.beto)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+    # Its owner goes on with what is booked, and takes nothing new.
+    by_owner = {name: body[name] for name in ("service_id", "starts_at")} | {"client": {"name": "Dora"}}
+    assert (await shop.ask("POST", f"{agenda}/appointments", by_owner)).status_code == 404
+    await shop.got("GET", f"{agenda}/schedule")
+    await shop.got("POST", f"/v1/turnos/appointments/{turno['id']}/cancel", {})
+    await shop.got("DELETE", f"{shop.path}/suspension", by=ADMIN)
+    await shop.got("POST", "/v1/turnos/appointments", body, by=shop.beto)

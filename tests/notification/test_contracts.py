@@ -23,6 +23,7 @@ NOT_NEWS = {
     "turnos.AppointmentAnchored": "heard: the same wall time, reminders move",
     "turnos.OffersWanted": "turnos to itself; what comes of it is AppointmentProposed",
     "turnos.PersonForgotten": "for users: erased here too",
+    "business.SecurityNoted": "a line of the audit",
     "business.PersonForgotten": "for users: erased here too",
     "chat.PersonForgotten": "for users: erased here too",
     "business.BusinessChanged": "a copy for other services",

@@ -53,6 +53,8 @@ PUBLIC = {
     "PUT /v1/dev/clock",
 }
 ADMINS = {
+    "DELETE /v1/businesses/{business_id}/suspension",
+    "POST /v1/businesses/{business_id}/suspension",
     "POST /v1/businesses/{business_id}/ratings/{rating_id}/removal",
     "DELETE /v1/auth/blocked-users/{user_id}",
     "GET /v1/auth/blocked-users",

@@ -1,9 +1,10 @@
 """What business answers and tells: who offers what, where, and who works there."""
 
+from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from turnosya.contracts.users import Forgotten, Held
+from turnosya.contracts.users import Forgotten, Held, SecurityFact
 from turnosya.runtime.messages import Event, Message, Rpc
 
 
@@ -56,6 +57,7 @@ class Business(Message):
     staff: list[Member]
     deleted: bool = False
     suspended: bool = False
+    """An admin has taken it off: nobody finds it and nothing new is booked until that is lifted."""
 
 
 class GetBusiness(Rpc[Business]):
@@ -70,6 +72,32 @@ class BusinessChanged(Event):
     aggregate: ClassVar[str] = "business.id"
 
     business: Business
+
+
+class BusinessSuspended(Event):
+    """An admin has taken a business off; ``BusinessChanged`` besides carries its state."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    business_name: str
+    owner_id: UUID
+    reason: str
+    at: datetime
+
+
+class SuspensionLifted(Event):
+    """An admin lets a business be found and booked again."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    business_name: str
+    owner_id: UUID
+
+
+class SecurityNoted(SecurityFact):
+    """What an admin did to somebody's business."""
 
 
 class GetHeld(Rpc[Held]):

@@ -279,6 +279,8 @@ class AppointmentCancelled(Event):
     appointment: Appointment
     actor_id: UUID
     reason: str | None
+    suspended: bool = False
+    """Because an admin took the business off: its owner reads of that in ``BusinessSuspended``."""
 
 
 class AppointmentExpired(Event):

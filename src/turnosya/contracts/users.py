@@ -259,7 +259,7 @@ class SecurityFact(Event):
     """The shape of what the audit keeps: ids only, never a name, number, address or text of people.
 
     Each service tells its own, ``auth.SecurityNoted``, ``users.SecurityNoted``,
-    ``gateway.SecurityNoted``.
+    ``business.SecurityNoted``, ``gateway.SecurityNoted``.
     """
 
     kind: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from turnosya.contracts.business import BusinessChanged, OnConflict
 from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.runtime.messages import Conflict, Forbidden, NotFound, Unavailable
+from turnosya.runtime.messages import Conflict, Event, Forbidden, NotFound, Unavailable
 from turnosya.services.business import rules
 from turnosya.services.business.state import BusinessState
 from turnosya.services.business.store import businesses as store
@@ -24,12 +24,26 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 Decide = Callable[[BusinessState], BusinessState]
+May = Callable[[BusinessState, UUID], None]
+"""Raises unless somebody may change a business."""
+Telling = Callable[[BusinessState], Sequence[Event]]
 
 # Each further try means that somebody else changed the same business while turnos was asked.
 TRIES = 4
 
 # An owner does not wait longer for turnos to follow; the event tells it anyway.
 FOLLOW_TIMEOUT_S = 2.0
+
+
+def check_owner(state: BusinessState, actor_id: UUID) -> None:
+    """Raises Forbidden unless it is theirs: what everybody may see, its owner alone may change."""
+    if state.owner_id != actor_id:
+        raise Forbidden
+
+
+def nothing_more(_state: BusinessState) -> Sequence[Event]:
+    """``BusinessChanged`` alone tells of the change."""
+    return ()
 
 
 async def apply(
@@ -39,8 +53,10 @@ async def apply(
     decide: Decide,
     *,
     on_conflict: OnConflict | None = None,
+    may: May = check_owner,
+    telling: Telling = nothing_more,
 ) -> BusinessState:
-    """Makes the business what ``decide`` says, and tells the others.
+    """Makes the business what ``decide`` says, and tells the others; ``telling`` is told besides.
 
     What could strand turnos is first asked of turnos, which takes it over at once; no transaction is
     open meanwhile. The version is reserved before, so that no other change can go by the same number.
@@ -48,14 +64,14 @@ async def apply(
     """
     for _ in range(TRIES):
         async with here.db.transaction() as tx:
-            before = await owned(tx, business_id, actor_id)
+            before = await locked(tx, business_id, actor_id, may)
             after = decide(before)
             if after == before:
                 return before
             after = replace(after, version=await store.reserve_version(tx, business_id))
             asks_turnos = rules.could_strand(before, after)
             if not asks_turnos:
-                await commit(tx, before, after)
+                await commit(tx, before, after, telling(after))
         if not asks_turnos:
             await _tell_at_once(here, after)
             return after
@@ -63,30 +79,40 @@ async def apply(
         async with here.db.transaction() as tx:
             present = await store.lock(tx, business_id)
             if present is not None and present.version == before.version:
-                await commit(tx, before, after)
+                await commit(tx, before, after, telling(after))
                 return after
     raise Conflict
 
 
-async def owned(tx: Transaction, business_id: UUID, actor_id: UUID) -> BusinessState:
-    """The business, locked. NotFound if there is none, Forbidden if it is another's."""
-    state = await store.lock(tx, business_id)
+async def locked(tx: Transaction, business_id: UUID, actor_id: UUID, may: May = check_owner) -> BusinessState:
+    """The business, locked. NotFound if there is none, or it is suspended and another's; Forbidden."""
+    return _changeable(await store.lock(tx, business_id), actor_id, may)
+
+
+async def found(tx: Transaction, business_id: UUID, actor_id: UUID) -> BusinessState:
+    """The profile of somebody's own business, not locked; raises the same."""
+    return _changeable(await store.find_profile(tx, business_id), actor_id, check_owner)
+
+
+def _changeable(state: BusinessState | None, actor_id: UUID, may: May) -> BusinessState:
     if state is None or state.deleted:
         raise NotFound
-    check_owner(state, actor_id)
+    try:
+        may(state, actor_id)
+    except Forbidden:
+        if state.suspension is not None:
+            raise NotFound from None
+        raise
     return state
 
 
-def check_owner(state: BusinessState, actor_id: UUID) -> None:
-    """Raises Forbidden unless it is theirs: what everybody may see, its owner alone may change."""
-    if state.owner_id != actor_id:
-        raise Forbidden
-
-
-async def commit(tx: Transaction, before: BusinessState, after: BusinessState) -> None:
-    """Stores the new state with the event that tells of it; ``before`` is locked in this transaction."""
+async def commit(
+    tx: Transaction, before: BusinessState, after: BusinessState, besides: Sequence[Event] = ()
+) -> None:
+    """Stores the new state with the events that tell of it; ``before`` is locked in this transaction."""
     await store.replace(tx, before, after)
-    await tx.publish(BusinessChanged(business=after.told()))
+    for event in (BusinessChanged(business=after.told()), *besides):
+        await tx.publish(event)
 
 
 async def add(
@@ -103,7 +129,7 @@ async def add(
 
     async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
         nonlocal added
-        before = await owned(tx, business_id, actor_id)
+        before = await locked(tx, business_id, actor_id)
         added = replace(decide(before), version=await store.reserve_version(tx, business_id))
         await commit(tx, before, added)
         return 201, shown(added)

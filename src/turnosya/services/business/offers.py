@@ -10,6 +10,7 @@ from uuid import UUID
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.idempotency import Kept, Once
+from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.services.business import changes, rules
 from turnosya.services.business.profile import present
@@ -44,18 +45,20 @@ async def add(
 
 
 async def listed(
-    here: Businesses, business_id: UUID, *, after: UUID | None, limit: int
+    here: Businesses, business_id: UUID, viewer: Caller | None, *, after: UUID | None, limit: int
 ) -> tuple[BusinessState, list[Offer]]:
     """What a business offers, oldest first, with its profile. NotFound."""
     async with here.db.read() as tx:
-        state = await present(tx, business_id)
+        state = await present(tx, business_id, viewer)
         return state, await store.offers_of(tx, business_id, after=after, limit=limit)
 
 
-async def read(here: Businesses, business_id: UUID, offer_id: UUID) -> tuple[BusinessState, Offer]:
+async def read(
+    here: Businesses, business_id: UUID, offer_id: UUID, viewer: Caller | None
+) -> tuple[BusinessState, Offer]:
     """One offer with its business. NotFound."""
     async with here.db.read() as tx:
-        await present(tx, business_id)
+        await present(tx, business_id, viewer)
         state = await store.find(tx, business_id)
     assert state is not None  # noqa: S101 - rows of businesses are never deleted
     return state, state.offer(offer_id)

@@ -13,6 +13,7 @@ from turnosya.contracts.users import GetPeople
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
+from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
 from turnosya.services.business import changes
@@ -60,16 +61,16 @@ async def name_of(here: Businesses, user_id: UUID) -> str | None:
     return found.people[0].name if found.people else None
 
 
-async def read(here: Businesses, business_id: UUID) -> BusinessState:
-    """The profile; NotFound if there is none or it was deleted."""
+async def read(here: Businesses, business_id: UUID, viewer: Caller | None) -> BusinessState:
+    """The profile; NotFound if there is none for this viewer, or it was deleted."""
     async with here.db.read() as tx:
-        return await present(tx, business_id)
+        return await present(tx, business_id, viewer)
 
 
-async def present(tx: Transaction, business_id: UUID) -> BusinessState:
+async def present(tx: Transaction, business_id: UUID, viewer: Caller | None) -> BusinessState:
     """The same within a transaction."""
     state = await store.find_profile(tx, business_id)
-    if state is None:
+    if state is None or not state.shows_to(viewer):
         raise NotFound
     return state
 

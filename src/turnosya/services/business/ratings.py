@@ -8,6 +8,7 @@ from uuid import UUID
 
 from turnosya.contracts.turnos import GetVisits
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound
 from turnosya.services.business import profile
@@ -28,7 +29,7 @@ async def rate(
     Raises NotFound, RatingRequiresVisit for who never completed a turno there, Forbidden for its owner,
     Conflict for one that an admin has taken out.
     """
-    state = await profile.read(here, business_id)
+    state = await profile.read(here, business_id, None)
     if state.owner_id == user_id:
         raise Forbidden
     visits = await here.bus.call(GetVisits(client_id=user_id, business_id=business_id))
@@ -90,10 +91,12 @@ async def withdraw(here: Businesses, business_id: UUID, user_id: UUID) -> None:
         await store.set_counts(tx, business_id, counts)
 
 
-async def listed(here: Businesses, business_id: UUID, *, after: UUID | None, limit: int) -> list[Rating]:
+async def listed(
+    here: Businesses, business_id: UUID, viewer: Caller | None, *, after: UUID | None, limit: int
+) -> list[Rating]:
     """What people thought, the latest first."""
     async with here.db.read() as tx:
-        await profile.present(tx, business_id)
+        await profile.present(tx, business_id, viewer)
         return await store.listed(tx, business_id, after=after, limit=limit)
 
 

@@ -20,10 +20,13 @@ MAX_STAFF = 200
 def could_strand(before: BusinessState, after: BusinessState) -> bool:
     """Whether turnos must be asked first (rule R11).
 
-    The zone, the country with its holidays, an offer or member that is taken away, and members who may no
-    longer do an offer. Price, duration, buffers and capacity strand nobody: booked turnos keep theirs (R10).
+    The zone, the country with its holidays, a suspension, an offer or member that is taken away, and members
+    who may no longer do an offer. Price, duration, buffers and capacity strand nobody: booked turnos keep
+    theirs (R10).
     """
     if after.deleted != before.deleted or _place(after) != _place(before):
+        return True
+    if after.suspension is not None and before.suspension is None:
         return True
     members = {member.id: member for member in after.staff}
     offers = {offer.id: offer for offer in after.offers}

@@ -1,12 +1,20 @@
 """Business: who offers what, where, and who works there."""
 
-from turnosya.contracts.business import BusinessChanged, GetBusiness, GetHeld, PersonForgotten
+from turnosya.contracts.business import (
+    BusinessChanged,
+    BusinessSuspended,
+    GetBusiness,
+    GetHeld,
+    PersonForgotten,
+    SecurityNoted,
+    SuspensionLifted,
+)
 from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness, GetVisits
 from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
 from turnosya.services.business import erasure, profile
 from turnosya.services.business.context import Businesses
-from turnosya.services.business.routes import offers, ratings, staff
+from turnosya.services.business.routes import offers, ratings, staff, suspension
 from turnosya.services.business.routes import profile as profile_routes
 from turnosya.services.business.settings import BusinessSettings
 
@@ -17,7 +25,7 @@ service = Service(
     answers=[GetBusiness.answered_by(profile.tell), GetHeld.answered_by(erasure.held)],
     hears=[PersonErased.heard_by(erasure.forget)],
     asks=[GetPeople, GetVisits, ApplyBusiness, FollowBusiness],
-    tells=[BusinessChanged, PersonForgotten],
-    web=[profile_routes.routes, offers.routes, staff.routes, ratings.routes],
+    tells=[BusinessChanged, BusinessSuspended, SuspensionLifted, PersonForgotten, SecurityNoted],
+    web=[profile_routes.routes, offers.routes, staff.routes, ratings.routes, suspension.routes],
     migrations="turnosya.services.business.migrations",
 )

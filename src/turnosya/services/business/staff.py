@@ -10,6 +10,7 @@ from uuid import UUID
 from turnosya.contracts.business import OnConflict
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.idempotency import Kept, Once
+from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import invalid
 from turnosya.services.business import changes, rules
@@ -46,18 +47,20 @@ async def add(
 
 
 async def listed(
-    here: Businesses, business_id: UUID, *, after: UUID | None, limit: int
+    here: Businesses, business_id: UUID, viewer: Caller | None, *, after: UUID | None, limit: int
 ) -> tuple[BusinessState, list[StaffMember]]:
     """Who works in a business, oldest first, with its profile. NotFound."""
     async with here.db.read() as tx:
-        state = await present(tx, business_id)
+        state = await present(tx, business_id, viewer)
         return state, await store.staff_of(tx, business_id, after=after, limit=limit)
 
 
-async def read(here: Businesses, business_id: UUID, member_id: UUID) -> tuple[BusinessState, StaffMember]:
+async def read(
+    here: Businesses, business_id: UUID, member_id: UUID, viewer: Caller | None
+) -> tuple[BusinessState, StaffMember]:
     """One member with their business. NotFound."""
     async with here.db.read() as tx:
-        await present(tx, business_id)
+        await present(tx, business_id, viewer)
         state = await store.find(tx, business_id)
     assert state is not None  # noqa: S101 - rows of businesses are never deleted
     return state, state.member(member_id)
@@ -101,7 +104,6 @@ async def _check_account(
     if user_id is None:
         return
     async with here.db.read() as tx:
-        state = await present(tx, business_id)
-    changes.check_owner(state, actor_id)
+        await changes.found(tx, business_id, actor_id)
     if await name_of(here, user_id) is None:
         raise invalid("user_id", "user_id", "is no account")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from turnosya.contracts import business as contract
 from turnosya.contracts.business import Price
+from turnosya.runtime.identity import Caller
 from turnosya.runtime.messages import NotFound
 
 DEFAULT_CURRENCY = "ARS"
@@ -85,6 +86,14 @@ class StaffMember:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspension:
+    """That an admin has taken the business off: since when and why."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BusinessState:
     """The whole business. Deleted offers and members stay in it, so that others learn of the deletion."""
 
@@ -96,10 +105,17 @@ class BusinessState:
     offers: tuple[Offer, ...]
     staff: tuple[StaffMember, ...]
     deleted: bool = False
+    suspension: Suspension | None = None
     rating_counts: tuple[int, ...] = (0, 0, 0, 0, 0)
     """How many gave one star, two stars … five. Not a part of what an owner changes."""
     distance_m: int | None = None
     """From where somebody looks for it; None if they did not say."""
+
+    def shows_to(self, viewer: Caller | None) -> bool:
+        """Whether somebody may see it at all: a suspended one is there for its owner and admins only."""
+        if self.suspension is None:
+            return True
+        return viewer is not None and (viewer.is_admin or viewer.user_id == self.owner_id)
 
     @property
     def average(self) -> float | None:
@@ -137,6 +153,7 @@ class BusinessState:
             services=[_offered(offer) for offer in self.offers],
             staff=[_member(member) for member in self.staff],
             deleted=self.deleted,
+            suspended=self.suspension is not None,
         )
 
 

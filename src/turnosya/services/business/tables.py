@@ -46,6 +46,9 @@ businesses = Table(
     Column("currency", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("deleted", Boolean, nullable=False),
+    # Taken off by an admin: since when and why. Who did it is in the audit.
+    Column("suspended_at", DateTime(timezone=True)),
+    Column("suspended_reason", Text),
     # How many gave one star, two stars … five; as a recount of `ratings` would have it.
     Column("rating_counts", ARRAY(Integer), nullable=False, server_default=text("'{0,0,0,0,0}'")),
     # What it is found by: name, category and description without accents, in small letters.

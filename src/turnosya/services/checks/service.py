@@ -1,6 +1,6 @@
 """Checks: whether all of it lives, what it logged and gave up, and what happened to accounts."""
 
-from turnosya.contracts import auth, gateway, users
+from turnosya.contracts import auth, business, gateway, users
 from turnosya.contracts.checks import ForgetAudit, GetHeld, KeepLogs
 from turnosya.runtime.service import Recurs, Service
 from turnosya.services.checks import audit, days, health, logs, routes
@@ -18,6 +18,7 @@ service = Service(
     ],
     hears=[
         auth.SecurityNoted.heard_by(audit.note),
+        business.SecurityNoted.heard_by(audit.note),
         gateway.SecurityNoted.heard_by(audit.note),
         users.SecurityNoted.heard_by(audit.note),
     ],

@@ -25,6 +25,8 @@ from turnosya.services.notification.context import NEWS, occasion
 from turnosya.services.notification.facts import facts_of, turno_data
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from turnosya.services.notification.context import Notification
 
 AppointmentEvent = (
@@ -77,6 +79,9 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
     if isinstance(event, AppointmentMoved) and event.together:
         # The owner reads of all that moved in one message.
         sides = [side for side in sides if side[0] == "client"]
+    if isinstance(event, AppointmentCancelled) and event.suspended:
+        # The owner reads that the business is taken off, and that its turnos are.
+        sides = [side for side in sides if side[0] == "client"]
     readers = rules.TEMPLATES[rules.template_of(type(event).__name__)]
     sides = [side for side in sides if side[0] in readers]
     if isinstance(event, AppointmentBooked | AppointmentRequested) and event.in_series:
@@ -104,11 +109,17 @@ def _told(
         facts={
             "name": contact.name,
             "client_name": client_name,
-            "by": rules.doer(reader, None if isinstance(event, _BY_NOBODY) else event.actor_id, appointment),
+            "by": rules.doer(reader, _actor_id(event), appointment),
             **_facts(event),
         },
         data={**turno_data(appointment), **_links(event)},
     )
+
+
+def _actor_id(event: AppointmentEvent) -> UUID | None:
+    if isinstance(event, _BY_NOBODY) or (isinstance(event, AppointmentCancelled) and event.suspended):
+        return None
+    return event.actor_id
 
 
 def _facts(event: AppointmentEvent) -> dict[str, Any]:

@@ -52,6 +52,8 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "series_booked": _BOTH,
     "agenda_rearranged": ("owner",),
     "message_waiting": _BOTH,
+    "business_suspended": ("owner",),
+    "suspension_lifted": ("owner",),
     "appointment_reminder": _CLIENT,
     "daily_agenda": ("owner",),
     "weekly_summary": ("owner",),
@@ -171,6 +173,7 @@ _MATTER = frozenset(
         "appointment_proposed",
         "appointment_unplaced",
         "waitlist_offered",
+        "business_suspended",
     }
 )
 

@@ -1,6 +1,7 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
+from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
 from turnosya.contracts.chat import MessageWaiting
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
 from turnosya.contracts.notification import (
@@ -48,6 +49,7 @@ from turnosya.services.notification import (
     accounts,
     agenda_routes,
     appointments,
+    businesses,
     codes,
     delivery,
     erasure,
@@ -94,6 +96,8 @@ service = Service(
         SeriesBooked.heard_by(together.tell_of_series),
         AgendaRearranged.heard_by(together.tell_of_rearranged),
         MessageWaiting.heard_by(talks.tell),
+        BusinessSuspended.heard_by(businesses.tell),
+        SuspensionLifted.heard_by(businesses.tell),
     ],
     answers=[
         GetHeld.answered_by(erasure.held),

@@ -127,6 +127,7 @@ async def _try_anew(turnos: Turnos, order: Order, once: Once) -> Kept:
 
 async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
     now = turnos.clock.now()
+    copies.trading(shop)
     shop = await copies.shop_where(turnos, shop, lambda shop: shop.knows(order.staff_id, order.service_ids))
     if order.staff_id is not None:
         shop.member(order.staff_id)

@@ -32,7 +32,11 @@ async def recent_shop(turnos: Turnos, business_id: UUID) -> Shop:
 
     Only for what compares ``revisions`` before it decides; others read ``current_shop``.
     """
-    return _open(turnos.window.get(business_id) or await kept_shop(turnos, business_id))
+    known = turnos.window.get(business_id)
+    # What is refused altogether is never compared with anything: whether it still is, is looked up.
+    if known is None or known.business.suspended:
+        known = await kept_shop(turnos, business_id)
+    return _open(known)
 
 
 async def current_shop(turnos: Turnos, business_id: UUID) -> Shop:
@@ -75,6 +79,20 @@ async def _asked_shop(turnos: Turnos, business_id: UUID) -> Shop:
 
 def _open(shop: Shop) -> Shop:
     if shop.business.deleted:
+        raise NotFound
+    return shop
+
+
+def shown_to(shop: Shop, user_id: UUID | None) -> Shop:
+    """``shop`` for somebody who looks at it; NotFound while it is suspended, but for who runs it."""
+    if shop.business.suspended and (user_id is None or not shop.is_run_by(user_id)):
+        raise NotFound
+    return shop
+
+
+def trading(shop: Shop) -> Shop:
+    """``shop`` for something new; NotFound while it is suspended, whoever asks."""
+    if shop.business.suspended:
         raise NotFound
     return shop
 

@@ -42,6 +42,8 @@ async def freed(turnos: Turnos, tx: Transaction, shop: Shop, *, staff_id: UUID, 
     if not line:
         return
     shop = await copies.locked_shop(tx, shop.business.id)
+    if shop.business.suspended:
+        return
     left = [span]
     for one in line:
         found = await _slot_for(turnos, tx, shop, one, staff_id=staff_id, left=left)

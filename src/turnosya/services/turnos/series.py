@@ -55,7 +55,7 @@ async def book(turnos: Turnos, order: Order, repeat: Repeat, once: Once) -> Kept
 
 
 async def _try(turnos: Turnos, order: Order, repeat: Repeat, *, once: Once) -> Kept:
-    shop = await copies.current_shop(turnos, order.business_id)
+    shop = copies.trading(await copies.current_shop(turnos, order.business_id))
     shop = await copies.shop_where(turnos, shop, lambda shop: shop.knows(order.staff_id, order.service_ids))
     if order.staff_id is not None:
         shop.member(order.staff_id)

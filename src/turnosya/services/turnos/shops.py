@@ -94,6 +94,11 @@ class Shop:
             country=country_of_business(self.business.country, self.business.timezone),
         )
 
+    @property
+    def is_shut(self) -> bool:
+        """Whether nobody can book there at all: it is closed for good, or suspended."""
+        return self.business.deleted or self.business.suspended
+
     def with_schedule(self, schedule: Schedule) -> Shop:
         """The same business with another schedule."""
         return replace(self, schedule=schedule)

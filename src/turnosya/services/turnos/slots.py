@@ -47,6 +47,7 @@ async def _look_anew(turnos: Turnos, inquiry: Inquiry) -> tuple[Shop, list[Slot]
 
 
 async def _look(turnos: Turnos, inquiry: Inquiry, shop: Shop) -> tuple[Shop, list[Slot]]:
+    copies.trading(shop)
     shop = await copies.shop_where(
         turnos, shop, lambda shop: shop.knows(inquiry.staff_id, [inquiry.service_id])
     )

@@ -33,6 +33,8 @@ async def _is_open(turnos: Turnos, business_id: UUID) -> bool:
         shop = await copies.recent_shop(turnos, business_id)
     except NotFound:
         return False
+    if shop.is_shut:
+        return False
     now = turnos.clock.now()
     moment = Window(now, now + _A_MOMENT)
     return any(

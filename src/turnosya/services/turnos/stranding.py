@@ -33,7 +33,7 @@ class Change:
     def strands(self, future: list[Turno]) -> list[Turno]:
         """Those of the ``future`` turnos for which there would be no place any more, by start."""
         before, after = self.before.business, self.after.business
-        if after.deleted or before.timezone != after.timezone:
+        if after.deleted or before.timezone != after.timezone or (after.suspended and not before.suspended):
             return future
         there = {member.id for member in after.staff if member.active and not member.deleted}
         gone = {member.id for member in before.staff if member.active and not member.deleted} - there
@@ -69,7 +69,7 @@ async def resolve(
         return
     if stranded and on_conflict is None:
         raise NeedsDecision(appointments=[affected(turno, change.before) for turno in stranded])
-    if on_conflict == "propose" and not change.after.business.deleted:
+    if on_conflict == "propose" and not change.after.is_shut:
         await _seek_others(tx, change, stranded, actor_id=actor_id, now=now)
     else:
         await _cancel(tx, change, stranded, actor_id=actor_id, now=now)
@@ -90,7 +90,15 @@ async def _cancel(
                 await closures.end(tx, offer, ProposalStatus.WITHDRAWN)
             await closures.decide(tx, turno.id, outcome=Outcome.CANCELLED, starts_at=None, staff_id=None)
             await waitlist.remove(tx, turno_id=turno.id)
-        await tx.publish(telling.cancelled(cancelled, change.before, actor_id=actor_id, reason=None))
+        await tx.publish(
+            telling.cancelled(
+                cancelled,
+                change.before,
+                actor_id=actor_id,
+                reason=None,
+                suspended=change.after.business.suspended,
+            )
+        )
 
 
 async def _withdraw_offers(tx: Transaction, change: Change, *, now: datetime) -> None:

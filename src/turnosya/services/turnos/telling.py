@@ -143,9 +143,13 @@ def rearranged(
     )
 
 
-def cancelled(turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None) -> Event:
-    """Cancelled, or a request declined."""
-    return AppointmentCancelled(appointment=appointment(turno, shop), actor_id=actor_id, reason=reason)
+def cancelled(
+    turno: Turno, shop: Shop, *, actor_id: UUID, reason: str | None, suspended: bool = False
+) -> Event:
+    """Cancelled, or a request declined; ``suspended`` when an admin took the business off."""
+    return AppointmentCancelled(
+        appointment=appointment(turno, shop), actor_id=actor_id, reason=reason, suspended=suspended
+    )
 
 
 def confirmed(turno: Turno, shop: Shop, *, actor_id: UUID) -> Event:

@@ -36,7 +36,7 @@ class Wish:
 
 async def join(turnos: Turnos, wish: Wish, once: Once) -> Kept:
     """A place at the end of the line. Raises NotFound, and Invalid for what is not of the business."""
-    shop = await copies.current_shop(turnos, wish.business_id)
+    shop = copies.trading(await copies.current_shop(turnos, wish.business_id))
     shop = await copies.shop_where(turnos, shop, lambda shop: shop.knows(wish.staff_id, [wish.service_id]))
     shop.service(wish.service_id)
     if wish.staff_id is not None:

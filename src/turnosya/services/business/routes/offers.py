@@ -106,16 +106,16 @@ async def add(
 
 
 @routes.get("")
-async def listed(here: Here, business_id: UUID, page: Paged, _caller: MaybeSignedIn) -> Listed[ServiceShown]:
+async def listed(here: Here, business_id: UUID, page: Paged, caller: MaybeSignedIn) -> Listed[ServiceShown]:
     """What a business offers."""
-    state, found = await offers.listed(here, business_id, after=after_id(page), limit=page.read)
+    state, found = await offers.listed(here, business_id, caller, after=after_id(page), limit=page.read)
     return page.of([_shown(state, one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{service_id}")
-async def read(here: Here, business_id: UUID, service_id: UUID, _caller: MaybeSignedIn) -> ServiceShown:
+async def read(here: Here, business_id: UUID, service_id: UUID, caller: MaybeSignedIn) -> ServiceShown:
     """One service."""
-    return _shown(*await offers.read(here, business_id, service_id))
+    return _shown(*await offers.read(here, business_id, service_id, caller))
 
 
 @routes.patch("/{service_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))

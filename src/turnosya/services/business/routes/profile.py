@@ -131,6 +131,13 @@ class LocationShown(Resource):
     lon: float
 
 
+class SuspensionShown(Resource):
+    """Since when a business is taken off, and why."""
+
+    at: Instant
+    reason: str
+
+
 class BusinessShown(Resource):
     """The profile that everybody may see."""
 
@@ -154,6 +161,8 @@ class BusinessShown(Resource):
     distance_m: int | None
     """Metres from ``near``; null where nobody asked."""
     created_at: Instant
+    suspension: SuspensionShown | None
+    """That an admin has taken it off; nobody but the owner and admins sees it then."""
 
 
 @routes.post("", status_code=201, response_model=BusinessShown)
@@ -189,9 +198,7 @@ async def search(
     )
     found = await profile.search(here, wanted, after=_place(page), limit=page.read)
     ranks = {one.state.id: one.rank for one in found}
-    return page.of(
-        [_shown(one.state) for one in found], sort_values=lambda one: [repr(ranks[one.id]), one.id]
-    )
+    return page.of([shown(one.state) for one in found], sort_values=lambda one: [repr(ranks[one.id]), one.id])
 
 
 def _place(page: Page) -> tuple[float, UUID] | None:
@@ -211,13 +218,13 @@ def _place(page: Page) -> tuple[float, UUID] | None:
 async def mine(here: Here, caller: SignedIn, page: Paged) -> Listed[BusinessShown]:
     """The caller's own businesses."""
     found = await profile.owned_by(here, caller.user_id, after=after_id(page), limit=page.read)
-    return page.of([_shown(one) for one in found], sort_values=lambda one: [one.id])
+    return page.of([shown(one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{business_id}")
-async def read(here: Here, business_id: UUID, _caller: MaybeSignedIn) -> BusinessShown:
+async def read(here: Here, business_id: UUID, caller: MaybeSignedIn) -> BusinessShown:
     """One business."""
-    return _shown(await profile.read(here, business_id))
+    return shown(await profile.read(here, business_id, caller))
 
 
 @routes.patch("/{business_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))
@@ -226,7 +233,7 @@ async def change(here: Here, business_id: UUID, body: BusinessChange, caller: Si
     changed = await profile.change(
         here, business_id, caller.user_id, _columns(body.sent()), on_conflict=body.on_conflict
     )
-    return _shown(changed)
+    return shown(changed)
 
 
 @routes.delete(
@@ -255,7 +262,8 @@ def _columns(sent: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
-def _shown(state: BusinessState) -> BusinessShown:
+def shown(state: BusinessState) -> BusinessShown:
+    """The profile as an answer."""
     said = state.profile
     return BusinessShown(
         id=state.id,
@@ -276,8 +284,11 @@ def _shown(state: BusinessState) -> BusinessShown:
         distance_m=state.distance_m,
         verified=False,
         created_at=at_home(state.created_at, state),
+        suspension=None
+        if state.suspension is None
+        else SuspensionShown(at=at_home(state.suspension.at, state), reason=state.suspension.reason),
     )
 
 
 def _json(state: BusinessState) -> dict[str, Any]:
-    return json_of(_shown(state))
+    return json_of(shown(state))

@@ -70,9 +70,9 @@ async def withdraw(here: Here, business_id: UUID, caller: SignedIn) -> Response:
 
 
 @routes.get("/ratings")
-async def listed(here: Here, business_id: UUID, page: Paged, _caller: MaybeSignedIn) -> Listed[RatingShown]:
+async def listed(here: Here, business_id: UUID, page: Paged, caller: MaybeSignedIn) -> Listed[RatingShown]:
     """What people thought, the latest first."""
-    found = await ratings.listed(here, business_id, after=after_id(page), limit=page.read)
+    found = await ratings.listed(here, business_id, caller, after=after_id(page), limit=page.read)
     return page.of([_shown(one) for one in found], sort_values=lambda one: [one.id])
 
 

@@ -56,16 +56,16 @@ async def add(
 
 
 @routes.get("")
-async def listed(here: Here, business_id: UUID, page: Paged, _caller: MaybeSignedIn) -> Listed[MemberShown]:
+async def listed(here: Here, business_id: UUID, page: Paged, caller: MaybeSignedIn) -> Listed[MemberShown]:
     """Who works there."""
-    state, found = await staff.listed(here, business_id, after=after_id(page), limit=page.read)
+    state, found = await staff.listed(here, business_id, caller, after=after_id(page), limit=page.read)
     return page.of([_shown(state, one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{staff_id}")
-async def read(here: Here, business_id: UUID, staff_id: UUID, _caller: MaybeSignedIn) -> MemberShown:
+async def read(here: Here, business_id: UUID, staff_id: UUID, caller: MaybeSignedIn) -> MemberShown:
     """One member."""
-    return _shown(*await staff.read(here, business_id, staff_id))
+    return _shown(*await staff.read(here, business_id, staff_id, caller))
 
 
 @routes.patch("/{staff_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))

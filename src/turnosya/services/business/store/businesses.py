@@ -20,6 +20,7 @@ from turnosya.services.business.state import (
     Offer,
     Profile,
     StaffMember,
+    Suspension,
 )
 from turnosya.services.business.tables import businesses, services, staff
 
@@ -69,7 +70,7 @@ async def staff_of(
 
 async def add(tx: Transaction, state: BusinessState) -> None:
     """Stores a new business with all that it has."""
-    columns = {**_profile_columns(state.profile), "last_version": state.version, "deleted": state.deleted}
+    columns = {**_columns(state), "last_version": state.version}
     await tx.execute(
         insert(businesses).values(
             id=state.id,
@@ -98,7 +99,7 @@ async def replace(tx: Transaction, before: BusinessState, after: BusinessState) 
     await tx.execute(
         update(businesses)
         .where(businesses.c.id == before.id)
-        .values(version=after.version, deleted=after.deleted, **_profile_columns(after.profile))
+        .values(version=after.version, **_columns(after))
     )
     await _write_parts(
         tx,
@@ -170,6 +171,9 @@ def state_of(
         offers=offers,
         staff=members,
         deleted=row["deleted"],
+        suspension=None
+        if row["suspended_at"] is None
+        else Suspension(row["suspended_at"], row["suspended_reason"]),
         rating_counts=tuple(row["rating_counts"]),
         distance_m=None if (far := row.get("distance_m")) is None else round(far),
     )
@@ -189,6 +193,16 @@ def _profile(row: RowMapping) -> Profile:
         accepted_payments=None if row["accepted_payments"] is None else tuple(row["accepted_payments"]),
         currency=row["currency"],
     )
+
+
+def _columns(state: BusinessState) -> dict[str, Any]:
+    suspension = state.suspension
+    return {
+        **_profile_columns(state.profile),
+        "deleted": state.deleted,
+        "suspended_at": None if suspension is None else suspension.at,
+        "suspended_reason": None if suspension is None else suspension.reason,
+    }
 
 
 def _profile_columns(profile: Profile) -> dict[str, Any]:

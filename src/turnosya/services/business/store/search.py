@@ -54,7 +54,8 @@ async def search(
     columns = [*businesses.c, rank]
     if wanted.near is not None:
         columns.append(_distance(wanted.near).label("distance_m"))
-    statement: Select[Any] = select(*columns).where(~businesses.c.deleted, *_conditions(wanted))
+    shown = [~businesses.c.deleted, businesses.c.suspended_at.is_(None)]
+    statement: Select[Any] = select(*columns).where(*shown, *_conditions(wanted))
     found = statement.subquery()
     page = select(found).order_by(found.c.rank, found.c.id).limit(limit)
     if after is not None:

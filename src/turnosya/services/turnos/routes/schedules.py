@@ -88,8 +88,8 @@ class OverrideBody(Closed):
 @routes.get("/schedule")
 async def read_schedule(here: Here, business_id: UUID, caller: MaybeSignedIn) -> ScheduleResource:
     """The regular hours and the booking policy; public."""
-    _ = caller
-    return schedule_resource((await copies.current_shop(here, business_id)).schedule)
+    shop = await copies.current_shop(here, business_id)
+    return schedule_resource(copies.shown_to(shop, caller.user_id if caller else None).schedule)
 
 
 @routes.put("/schedule", responses=refuses(Forbidden, NeedsDecision))
@@ -123,8 +123,7 @@ async def list_overrides(
     here: Here, business_id: UUID, page: Paged, caller: MaybeSignedIn
 ) -> Listed[dict[str, Any]]:
     """Overrides by date; public."""
-    _ = caller
-    shop = await copies.current_shop(here, business_id)
+    shop = copies.shown_to(await copies.current_shop(here, business_id), caller.user_id if caller else None)
     bad_cursor(page, CURSOR_VALUES)
     after = None if page.after is None else _position(page.after)
     async with here.db.read() as tx:

@@ -1,0 +1,37 @@
+"""What owners are told of their business, and clients of theirs that an admin took off."""
+
+import pytest
+
+from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, Town
+from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
+from turnosya.contracts.turnos import AppointmentCancelled
+from turnosya.runtime.clock import real_now
+from turnosya.runtime.ids import new_id
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_an_owner_reads_once_why_the_business_is_taken_off_and_that_it_is_back(town: Town) -> None:
+    business = {"business_id": new_id(), "business_name": "Barbería Ñandú", "owner_id": town.owner_id}
+    suspended = BusinessSuspended.model_validate({**business, "reason": "Denúncias", "at": real_now()})
+    [envelope] = await town.stage.tell(suspended)
+    await town.stage.bus.deliver(envelope)
+    await town.stage.tell(SuspensionLifted.model_validate(business))
+    told = await town.message(OWNER_PHONE, "business_suspended")
+    assert "Motivo: Denúncias" in told["body"]
+    assert told["data"]["business_id"] == str(business["business_id"])
+    assert (
+        "a suspensão de Barbería Ñandú terminou"
+        in (await town.message(OWNER_PHONE, "suspension_lifted"))["body"]
+    )
+
+
+async def test_the_client_of_a_suspended_business_is_told_and_its_owner_not_of_each(town: Town) -> None:
+    cancelled = AppointmentCancelled(
+        appointment=town.appointment(), actor_id=new_id(), reason=None, suspended=True
+    )
+    await town.stage.tell(cancelled)
+    told = await town.message(CLIENT_PHONE, "appointment_cancelled")
+    assert "sees nobody for now, and your appointment was cancelled" in told["body"]
+    await town.all_is_heard()
+    assert not await town.messages(OWNER_PHONE, template="appointment_cancelled")
