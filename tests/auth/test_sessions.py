@@ -132,6 +132,31 @@ async def test_a_log_in_that_was_begun_before_ends_with_the_sessions(
     assert tokens.user_id == person.id
 
 
+async def test_a_password_that_was_right_a_moment_before_all_sessions_ended_opens_nothing(
+    world: World,
+) -> None:
+    person = world.people.person()
+
+    async def all_sessions_end() -> None:
+        world.now.pass_(SECOND)
+        request = EndSessions(user_id=person.id, reason="password_changed", key="k")
+        await access.end_sessions(world.auth, request)
+        world.now.pass_(SECOND)
+
+    world.people.after_check = all_sessions_end
+    begun = await world.log_in()
+    world.people.after_check = None
+    with pytest.raises(OtpInvalid):
+        await sessions.sign_in(
+            world.auth, begun.challenge_id, code=await world.code_of(begun), device_name=None
+        )
+    again = await world.log_in()
+    assert again.challenge_id != begun.challenge_id
+    code = await world.code_of(again)
+    tokens = await sessions.sign_in(world.auth, again.challenge_id, code=code, device_name=None)
+    assert tokens.user_id == person.id
+
+
 async def test_a_code_that_was_sent_before_opens_nothing_even_without_another_log_in(world: World) -> None:
     person = world.people.person()
     begun = await world.log_in()

@@ -66,6 +66,8 @@ class People:
     by_number: dict[str, Person] = field(default_factory=dict[str, Person])
     blocked: dict[UUID, str] = field(default_factory=dict[UUID, str])
     away: bool = False
+    after_check: Callable[[], Awaitable[object]] | None = None
+    """What happens between the answer about a password and what auth makes of it."""
 
     def person(
         self, number: str = NUMBER, *, email: str | None = None, roles: list[str] | None = None
@@ -81,6 +83,8 @@ class People:
         person = found[0] if found else self.by_number.get(request.phone or "")
         if person is None or request.password != PASSWORD:
             raise CredentialsInvalid
+        if self.after_check is not None:
+            await self.after_check()
         return person
 
     async def keep(self, request: KeepBlocked) -> Nothing:

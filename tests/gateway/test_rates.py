@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from redis.asyncio import Redis
 
 from tests.gateway.wire import Heard
@@ -47,6 +48,28 @@ async def test_a_family_refreshes_ten_times_and_its_body_still_arrives_whole(red
         assert [a.status for a in answers] == [200] * 10 + [429]
         assert json.loads(answers[0].body)["body"] == body.decode()
         assert (await refresh(20, body.replace(b"fam", b"other"))).status == 200
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        b'{"refresh\\u005ftoken": "v1.fam.3.mac"}',
+        b'{"refresh_token": "\\u00761.fam\\u002e3.mac"}',
+        b'{"a": [{}], ' + b" " * 300_000 + b'"refresh_token": "v1.fam.3.mac"}',
+        b'{"a": "\\"refresh_token\\": \\"v1.other.", "refresh_token": "v1.fam.3.mac"}',
+    ],
+    ids=["escaped_name", "escaped_token", "far_behind", "another_first"],
+)
+async def test_a_family_has_one_budget_however_its_token_is_spelt(redis: Redis, spelt: bytes) -> None:
+    async with a_gateway(limits=limited(redis), proxies=["127.0.0.1"]) as world:
+        for n in range(10):
+            await world.ask(
+                "POST /v1/auth/refresh",
+                f"X-Forwarded-For: 2.2.2.{n}",
+                body=b'{"refresh_token":"v1.fam.3.mac"}',
+            )
+        refused = await world.ask("POST /v1/auth/refresh", "X-Forwarded-For: 2.2.2.99", body=spelt)
+        assert (refused.status, refused.problem()["code"]) == (429, "rate_limited")
 
 
 async def test_codes_have_a_budget_of_their_own_from_which_development_frees_loopback(redis: Redis) -> None:

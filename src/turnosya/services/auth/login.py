@@ -28,9 +28,10 @@ async def log_in(auth: Auth, credentials: Credentials, *, channel: Channel, addr
 
     Without an e-mail in the account the code goes by WhatsApp, whatever was asked for.
     """
+    begun_ms = auth.store.now_ms()
     person = await auth.bus.call(
         CheckPassword(phone=credentials.phone, email=credentials.email, password=credentials.password)
     )
     by_email = channel == "email" and person.email is not None
     recipient = Recipient(person.phone, "email" if by_email else "whatsapp", person.locale, person)
-    return await otp.request_code(auth, recipient, "login", address=address)
+    return await otp.request_code(auth, recipient, "login", address=address, begun_ms=begun_ms)

@@ -77,14 +77,19 @@ class _Tried(BaseModel):
     outcome: str
 
 
-async def request_code(auth: Auth, recipient: Recipient, purpose: Purpose, *, address: str) -> Sent:
+async def request_code(
+    auth: Auth, recipient: Recipient, purpose: Purpose, *, address: str, begun_ms: int | None = None
+) -> Sent:
     """Makes a code, or repeats the live one; sending follows from the event.
+
+    ``begun_ms``: when the password was asked about. All sessions may have ended since, by another one.
 
     Raises ``OtpTooMany`` inside a pause or over a budget, ``Invalid`` for a country that is not served.
     """
     if region_of(recipient.phone) not in auth.settings.otp_countries:
         raise invalid("phone", "country_not_served", "codes are not sent to this country")
-    given = _asked(auth, recipient, purpose, address=address)
+    asked = _asked(auth, recipient, purpose, address=address)
+    given = {"begun_at": auth.store.now_ms() if begun_ms is None else begun_ms, **asked}
     found = await auth.store.run("request_code", given, _Requested)
     metrics.codes_sent.labels(purpose, found.outcome).inc()
     if found.challenge_id is None:

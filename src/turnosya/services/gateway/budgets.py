@@ -1,7 +1,9 @@
 """Which budgets a request draws on, and which requests ignore a token; no input, no output."""
 
+import json
 import re
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from turnosya.services.gateway import rules
@@ -11,11 +13,10 @@ REFRESH_CALL = ("POST", "/v1/auth/refresh")
 _CODE_CALLS = frozenset({("POST", "/v1/auth/otp"), ("POST", "/v1/auth/login")})
 # Apps attach an expired token to these, and must get through all the same.
 _TOKEN_IGNORED = _CODE_CALLS | {("POST", "/v1/auth/token"), REFRESH_CALL, ("GET", "/v1/auth/jwks.json")}
-_WEBHOOK = "/v1/notification/webhooks/whatsapp"
-_SOCKETS = "/socket.io"
+_WEBHOOK, _SOCKETS = "/v1/notification/webhooks/whatsapp", "/socket.io"
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
-# v1.<family>.<generation>.<MAC>, as JSON says it; a family is 128 bits, well under 64 characters.
-_FAMILY = re.compile(rb'"refresh_token"\s*:\s*"v1\.([A-Za-z0-9_-]{1,64})\.')
+# v1.<family>.<generation>.<MAC>; a family is 128 bits, well under 64 characters.
+_FAMILY = re.compile(r"v1\.([A-Za-z0-9_-]{1,64})\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,17 @@ class Asked:
 
 
 def family_in(body: bytes) -> str | None:
-    """The family that a refresh names, unproved: a wrong one only spends its own budget."""
-    found = _FAMILY.search(body)
-    return found[1].decode("ascii") if found else None
+    """The family that a refresh names, unproved: a wrong one only spends its own budget.
+
+    Read as auth will read it: JSON has many spellings of one token.
+    """
+    try:
+        asked: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    token = cast("dict[str, object]", asked).get("refresh_token") if isinstance(asked, dict) else None
+    found = _FAMILY.match(token) if isinstance(token, str) else None
+    return found[1] if found else None
 
 
 def buckets_of(
@@ -49,7 +58,7 @@ def buckets_of(
 ) -> tuple[Bucket, ...]:
     """The buckets that must all have room. ``codes_exempt``: loopback in development."""
     address = rules.budget_key(asked.address)
-    if asked.path == _WEBHOOK or asked.path.startswith(_SOCKETS):
+    if asked.path in {_WEBHOOK, _SOCKETS} or asked.path.startswith(_SOCKETS + "/"):
         return (Bucket(MACHINES, address),)
     if user_id is not None:
         user = Bucket(USER, str(user_id))

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from turnosya.contracts.auth import AccessChanged
+from turnosya.runtime.http import MAX_JSON_BYTES
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenRevoked, TokenVerifier
 from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
 from turnosya.runtime.metrics import http_seconds
@@ -29,8 +30,8 @@ from turnosya.services.gateway.ways import Ways
 
 log = structlog.get_logger()
 
-# A refresh is some 200 bytes; what is longer names no family of ours.
-_REFRESH_BYTES = 8 * 1024
+# A refresh is some 200 bytes, but blanks may stand between: whatever auth reads is read here.
+_REFRESH_BYTES = MAX_JSON_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,8 @@ class Listener(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """One whole field, of the head or (dropped: nobody reads them) of a chunked body's trailer."""
         self.head_bytes += len(name) + len(value) + 4
-        name = name.lower()
+        # The parser leaves what stands behind a value; it is no part of it (RFC 9110 §5.5).
+        name, value = name.lower(), value.rstrip(b" \t")
         self.seen[name] += 1
         if self.head_bytes > self.limits.header_bytes or self.seen.total() > self.limits.header_fields:
             raise HeadersTooLarge

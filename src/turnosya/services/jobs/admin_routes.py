@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 
 from turnosya.runtime.fields import Instant, Resource
-from turnosya.runtime.http import Admin, context_of, router
+from turnosya.runtime.http import Admin, NoBody, context_of, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
@@ -170,13 +170,13 @@ async def read_job(jobs: Here, _admin: Admin, job_id: UUID) -> JobDetails:
 
 
 @routes.post("/{job_id}/retry", responses=refuses(Forbidden, NotFound, Conflict))
-async def retry_job(jobs: Here, _admin: Admin, job_id: UUID) -> JobDetails:
+async def retry_job(jobs: Here, _admin: Admin, job_id: UUID, *, _body: NoBody = None) -> JobDetails:
     """Makes it at once, with all its tries; 409 while it runs, and when it is done (admin)."""
     return JobDetails.with_runs(*await handling.retry(jobs, job_id))
 
 
 @routes.post("/{job_id}/cancel", responses=refuses(Forbidden, NotFound, Conflict))
-async def cancel_job(jobs: Here, _admin: Admin, job_id: UUID) -> JobDetails:
+async def cancel_job(jobs: Here, _admin: Admin, job_id: UUID, *, _body: NoBody = None) -> JobDetails:
     """It is not made any more; 409 when it has ended otherwise (admin)."""
     return JobDetails.with_runs(*await handling.cancel(jobs, job_id))
 

@@ -60,10 +60,10 @@ local function version_of(user)
 end
 
 -- Whether a log-in was begun before everything of this user ended: its code opens nothing any more.
-local CODE_LIFE = 5 * MINUTE
+-- It begins before the password is looked at, which may be another by the time its code is made.
 local function is_outlived(challenge)
   local ended_at = redis.call('HGET', user_key(challenge.user), 'codes_from')
-  return ended_at and tonumber(challenge.expires_at) - CODE_LIFE < tonumber(ended_at)
+  return ended_at and tonumber(challenge.begun_at or 0) < tonumber(ended_at)
 end
 
 local function raise_version(user)

@@ -1,6 +1,6 @@
 -- Makes a code, or repeats the live one, unless a pause or a budget stands against it.
 -- given: id, subject, purpose, digest, sealed, user, roles, prefix, address, limited, code_requested,
--- expires_at (ms), expires_at_text
+-- begun_at, expires_at (ms), expires_at_text
 local PAUSES = { MINUTE, 2 * MINUTE, 5 * MINUTE }
 local RESEND_LEFT = 2 * MINUTE
 local CODES_WATCHED, ENTERED_PART = 50, 0.2
@@ -88,6 +88,7 @@ end
 redis.call('HSET', challenge_key(given.id), 'status', 'live', 'purpose', given.purpose,
   'subject', given.subject, 'digest', given.digest, 'sealed', given.sealed, 'user', given.user,
   'roles', given.roles, 'prefix', given.prefix, 'tries', 0, 'sends', 1, 'last_sent_at', whole(now),
+  'begun_at', whole(given.begun_at),
   'expires_at', whole(given.expires_at), 'expires_at_text', given.expires_at_text)
 redis.call('PEXPIRE', challenge_key(given.id), HOUR)
 redis.call('SET', live, given.id, 'PX', HOUR)

@@ -7,7 +7,7 @@ from fastapi import Depends, Response
 
 from turnosya.runtime.dead_letters import DeadLetter
 from turnosya.runtime.fields import Resource
-from turnosya.runtime.http import Admin, context_of, router
+from turnosya.runtime.http import Admin, NoBody, context_of, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
@@ -42,7 +42,9 @@ async def list_dead_letters(checks: Here, _admin: Admin, page: Paged) -> DeadLet
 
 
 @routes.post("/{dead_letter_id}/replay", responses=refuses(Forbidden, NotFound, Conflict))
-async def replay_dead_letter(checks: Here, admin: Admin, dead_letter_id: UUID) -> Replayed:
+async def replay_dead_letter(
+    checks: Here, admin: Admin, dead_letter_id: UUID, *, _body: NoBody = None
+) -> Replayed:
     """Tries it again from the first attempt on; 409 for one whose code is not kept (admin)."""
     await dead_letters.replay(checks, dead_letter_id, actor_id=admin.user_id)
     return Replayed(id=dead_letter_id, status="waiting")

@@ -9,7 +9,7 @@ from fastapi import Response
 from pydantic import Field, model_validator
 
 from turnosya.runtime.fields import CalendarDate, Closed, Instant
-from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
+from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import NotFound, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
@@ -78,7 +78,9 @@ async def list_proposals(here: Here, page: Paged, caller: SignedIn) -> Listed[di
     response_model=AppointmentResource,
     responses=refuses(ProposalExpired, SlotTaken),
 )
-async def accept(here: Here, proposal_id: UUID, caller: SignedIn, *, once: OnceOnly) -> Response:
+async def accept(
+    here: Here, proposal_id: UUID, caller: SignedIn, once: OnceOnly, *, _body: NoBody = None
+) -> Response:
     """Takes the offered time; answers the appointment, again too."""
     return kept_response(await proposals.accept(here, Answer(proposal_id, caller.user_id), once))
 
@@ -88,7 +90,9 @@ async def accept(here: Here, proposal_id: UUID, caller: SignedIn, *, once: OnceO
     response_model=ProposalResource,
     responses=refuses(ProposalExpired),
 )
-async def decline(here: Here, proposal_id: UUID, caller: SignedIn, *, once: OnceOnly) -> Response:
+async def decline(
+    here: Here, proposal_id: UUID, caller: SignedIn, once: OnceOnly, *, _body: NoBody = None
+) -> Response:
     """Lets the offered time go; another can be chosen."""
     return kept_response(await proposals.decline(here, Answer(proposal_id, caller.user_id), once))
 

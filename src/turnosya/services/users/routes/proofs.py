@@ -9,7 +9,7 @@ from turnosya.contracts.auth import OtpAttemptsExceeded
 from turnosya.contracts.users import CredentialsInvalid
 from turnosya.runtime import link_pages
 from turnosya.runtime.fields import Closed, Instant, Resource
-from turnosya.runtime.http import CallerLanguage, SignedIn, router
+from turnosya.runtime.http import CallerLanguage, NoBody, SignedIn, router
 from turnosya.runtime.links import LinkNotValid
 from turnosya.runtime.messages import NotFound, Say
 from turnosya.runtime.problems import refuses
@@ -89,7 +89,7 @@ async def email_confirmation(users: Here, caller: SignedIn) -> EmailState:
     response_class=Response,
     responses=refuses(NotFound, NoEmail, AskedTooSoon),
 )
-async def ask_for_confirmation(users: Here, caller: SignedIn) -> Response:
+async def ask_for_confirmation(users: Here, caller: SignedIn, *, _body: NoBody = None) -> Response:
     """Have another link sent to one's address, at most one a minute."""
     await emails.ask_again(users, caller.user_id)
     return Response(status_code=202)
