@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal[
-    "One connection", "Several connections", "The process", "The door", "Plans", "Messages", "Jobs"
+    "One connection", "Several connections", "The process", "The door", "Plans", "Messages", "Jobs", "Search"
 ]
 
 

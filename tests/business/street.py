@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,7 +13,17 @@ from fastapi import FastAPI
 from tests.callers import Callers
 from tests.stage import Stage, until
 from turnosya.contracts.business import Business, BusinessChanged, GetBusiness
-from turnosya.contracts.turnos import AffectedAppointment, ApplyBusiness, GetVisits, NeedsDecision, Visits
+from turnosya.contracts.turnos import (
+    AffectedAppointment,
+    ApplyBusiness,
+    FreeOn,
+    GetFreeOn,
+    GetOpenNow,
+    GetVisits,
+    NeedsDecision,
+    OpenNow,
+    Visits,
+)
 from turnosya.contracts.users import Person, UserRegistered
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
@@ -45,11 +55,18 @@ class TurnosSide:
         default_factory=dict[UUID, list[tuple[UUID, AffectedAppointment]]]
     )
     visited: dict[tuple[UUID, UUID], int] = field(default_factory=dict[tuple[UUID, UUID], int])
+    open: set[UUID] = field(default_factory=set[UUID])
+    free: dict[date, set[UUID]] = field(default_factory=dict[date, set[UUID]])
+    sought: list[int] = field(default_factory=list[int])
+    """For how many businesses at once it was asked about their hours."""
     after_applying: Callable[[], Awaitable[None]] = _nothing_more
 
     def forget(self) -> None:
         """As if nothing had ever been booked or changed."""
-        for held in (self.copies, self.told, self.asked, self.future, self.visited):
+        for held in (
+            *(self.copies, self.told, self.asked, self.future, self.visited),
+            *(self.open, self.free, self.sought),
+        ):
             held.clear()
         self.after_applying = _nothing_more
 
@@ -70,6 +87,17 @@ class TurnosSide:
     async def visits(self, request: GetVisits) -> Visits:
         """How often somebody was there."""
         return Visits(completed=self.visited.get((request.client_id, request.business_id), 0))
+
+    async def open_now(self, request: GetOpenNow) -> OpenNow:
+        """Those that a test has opened."""
+        self.sought.append(len(request.business_ids))
+        return OpenNow(business_ids=[one for one in request.business_ids if one in self.open])
+
+    async def free_on(self, request: GetFreeOn) -> FreeOn:
+        """Those to which a test has given a time that day."""
+        self.sought.append(len(request.business_ids))
+        free = self.free.get(request.day, set())
+        return FreeOn(business_ids=[one for one in request.business_ids if one in free])
 
     async def hear(self, event: BusinessChanged) -> None:
         """Keeps the newest version, as turnos does."""
@@ -108,7 +136,12 @@ def turnos_service(side: TurnosSide) -> Service[TurnosSide]:
     return Service(
         name="turnos",
         open=open_side,
-        answers=[ApplyBusiness.answered_by(TurnosSide.apply), GetVisits.answered_by(TurnosSide.visits)],
+        answers=[
+            ApplyBusiness.answered_by(TurnosSide.apply),
+            GetVisits.answered_by(TurnosSide.visits),
+            GetOpenNow.answered_by(TurnosSide.open_now),
+            GetFreeOn.answered_by(TurnosSide.free_on),
+        ],
         hears=[BusinessChanged.heard_by(TurnosSide.hear, every_copy=True)],
         asks=[GetBusiness],
     )

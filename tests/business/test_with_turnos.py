@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -221,3 +222,33 @@ async def test_nothing_is_booked_in_a_suspended_business_until_it_is_back(shop: 
     await shop.got("POST", f"/v1/turnos/appointments/{turno['id']}/cancel", {})
     await shop.got("DELETE", f"{shop.path}/suspension", by=ADMIN)
     await shop.got("POST", "/v1/turnos/appointments", body, by=shop.beto)
+
+
+async def test_the_search_knows_who_is_open_and_who_has_a_time_left(shop: Shop) -> None:
+    zone = ZoneInfo(ZONE)
+    tomorrow = (datetime.now(zone) + timedelta(days=1)).date()
+    agenda = f"/v1/turnos/businesses/{shop.id}"
+
+    async def finds(query: str) -> bool:
+        found = await shop.got("GET", f"/v1/businesses?limit=100&sort=newest&{query}")
+        return shop.id in [one["id"] for one in found["items"]]
+
+    assert await finds("open_now=true")
+    assert await finds(f"free_on={tomorrow}")
+    assert not await finds(f"free_on={tomorrow + timedelta(days=365)}")
+    # A closed day, then half an hour of it that somebody takes.
+    shut = await shop.got("POST", f"{agenda}/overrides", {"date": str(tomorrow), "hours": []})
+    assert not await finds(f"free_on={tomorrow}")
+    await shop.got("DELETE", f"{agenda}/overrides/{shut['id']}")
+    half = {"date": str(tomorrow), "hours": [{"start": "10:00", "end": "10:30"}]}
+    await shop.got("POST", f"{agenda}/overrides", half)
+    assert await finds(f"free_on={tomorrow}")
+    at = datetime(tomorrow.year, tomorrow.month, tomorrow.day, 10, tzinfo=zone)
+    body = {"business_id": shop.id, "service_id": shop.service, "starts_at": at.isoformat()}
+    await shop.got("POST", "/v1/turnos/appointments", body, by=shop.beto)
+    assert not await finds(f"free_on={tomorrow}")
+    assert await finds("open_now=true")
+    now = datetime.now(UTC)
+    hour = {"from": now.isoformat(), "to": (now + timedelta(hours=1)).isoformat(), "reason": "x"}
+    await shop.got("POST", f"{agenda}/closures", hour | {"reschedule": "none"})
+    assert not await finds("open_now=true")

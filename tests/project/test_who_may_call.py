@@ -21,6 +21,7 @@ PUBLIC = {
     "GET /v1/auth/jwks.json",
     "GET /v1/auth/links/not-me",
     "GET /v1/businesses",
+    "GET /v1/businesses/categories",
     "GET /v1/businesses/{business_id}",
     "GET /v1/businesses/{business_id}/ratings",
     "GET /v1/businesses/{business_id}/services",

@@ -1,6 +1,6 @@
 """What turnos answers and tells: appointments, and what may change without stranding one."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -110,6 +110,20 @@ class GetOpenNow(Rpc[OpenNow]):
     """Which of these, at most 50, are open at this moment: somebody attends, and nothing is closed."""
 
     business_ids: list[UUID]
+
+
+class FreeOn(Message):
+    """Those of the asked businesses that have a time left."""
+
+    business_ids: list[UUID]
+
+
+class GetFreeOn(Rpc[FreeOn]):
+    """Which of these, at most 50, have a time on a date that a client may book, for any of their services?"""
+
+    business_ids: list[UUID]
+    day: date
+    """Of each business's own calendar."""
 
 
 class Card(Message):

@@ -41,6 +41,10 @@ class Page:
         more = len(rows) > self.limit
         return Listed(items=shown, next_cursor=_encode(sort_values(shown[-1])) if more and shown else None)
 
+    def so_far(self, rows: Sequence[T], *, last: Sequence[object]) -> Listed[T]:
+        """A page that ends after what was looked at, although there may be more and it may be short."""
+        return Listed(items=list(rows[: self.limit]), next_cursor=_encode(last))
+
 
 def _encode(values: Sequence[object]) -> str:
     text = json.dumps([str(value) for value in values], separators=(",", ":"))

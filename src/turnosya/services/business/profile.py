@@ -20,8 +20,6 @@ from turnosya.services.business import changes
 from turnosya.services.business.refusals import BusinessHasAppointments
 from turnosya.services.business.state import BusinessState, Profile, StaffMember
 from turnosya.services.business.store import businesses as store
-from turnosya.services.business.store import search as search_store
-from turnosya.services.business.store.search import Found, Wanted
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -81,14 +79,6 @@ async def owned_by(
     """Profiles of somebody's own businesses, oldest first."""
     async with here.db.read() as tx:
         return await store.owned_by(tx, owner_id, after=after, limit=limit)
-
-
-async def search(
-    here: Businesses, wanted: Wanted, *, after: tuple[float, UUID] | None, limit: int
-) -> list[Found]:
-    """Profiles by words, category and place, the best first."""
-    async with here.db.transaction() as tx:
-        return await search_store.search(tx, wanted, after=after, limit=limit)
 
 
 async def change(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -23,3 +24,15 @@ class Rating:
     updated_at: datetime
     removed_at: datetime | None
     removed_reason: str | None
+
+
+def average(counts: Sequence[int]) -> float | None:
+    """Stars on average; None while nobody has said."""
+    count = sum(counts)
+    return sum(stars * times for stars, times in enumerate(counts, 1)) / count if count else None
+
+
+def esteem(counts: Sequence[int]) -> float:
+    """Stars on average as if three people more had given four: one five alone is not the best of all."""
+    stars = sum(stars * times for stars, times in enumerate(counts, 1))
+    return (12 + stars) / (3 + sum(counts))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import TypeVar
 from uuid import UUID
 
@@ -15,6 +16,9 @@ T = TypeVar("T", bound=Offer | StaffMember)
 # So that the whole state, which travels with every change, stays well below a mebibyte.
 MAX_OFFERS = 500
 MAX_STAFF = 200
+
+# One letter of eight, or two exchanged, is a slip; `barrio` for `barberia` is another word.
+_SAME_LETTERS = 0.8
 
 
 def could_strand(before: BusinessState, after: BusinessState) -> bool:
@@ -65,6 +69,11 @@ def with_member(state: BusinessState, member: StaffMember) -> BusinessState:
     if member.deleted:
         offers = tuple(_without(offer, member.id) for offer in offers)
     return replace(state, staff=staff, offers=offers)
+
+
+def is_a_slip(typed: str, word: str) -> bool:
+    """Whether somebody may have meant ``word``: most letters of the two are the same, in the same order."""
+    return SequenceMatcher(None, typed, word, autojunk=False).ratio() >= _SAME_LETTERS
 
 
 def _place(state: BusinessState) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from turnosya.contracts.business import (
     SecurityNoted,
     SuspensionLifted,
 )
-from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness, GetVisits
+from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness, GetFreeOn, GetOpenNow, GetVisits
 from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
 from turnosya.services.business import erasure, profile
@@ -24,7 +24,7 @@ service = Service(
     settings=BusinessSettings,
     answers=[GetBusiness.answered_by(profile.tell), GetHeld.answered_by(erasure.held)],
     hears=[PersonErased.heard_by(erasure.forget)],
-    asks=[GetPeople, GetVisits, ApplyBusiness, FollowBusiness],
+    asks=[GetPeople, GetVisits, GetOpenNow, GetFreeOn, ApplyBusiness, FollowBusiness],
     tells=[BusinessChanged, BusinessSuspended, SuspensionLifted, PersonForgotten, SecurityNoted],
     web=[profile_routes.routes, offers.routes, staff.routes, ratings.routes, suspension.routes],
     migrations="turnosya.services.business.migrations",

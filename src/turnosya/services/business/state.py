@@ -10,6 +10,7 @@ from turnosya.contracts import business as contract
 from turnosya.contracts.business import Price
 from turnosya.runtime.identity import Caller
 from turnosya.runtime.messages import NotFound
+from turnosya.services.business.ratings_state import average
 
 DEFAULT_CURRENCY = "ARS"
 
@@ -120,9 +121,8 @@ class BusinessState:
     @property
     def average(self) -> float | None:
         """Stars on average, to two decimals; None while nobody has said."""
-        count = sum(self.rating_counts)
-        stars = sum(stars * times for stars, times in enumerate(self.rating_counts, 1))
-        return round(stars / count, 2) if count else None
+        exact = average(self.rating_counts)
+        return None if exact is None else round(exact, 2)
 
     def offer(self, offer_id: UUID) -> Offer:
         """One service that is not deleted; NotFound."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 
 metadata = MetaData()
 
@@ -51,18 +51,24 @@ businesses = Table(
     Column("suspended_reason", Text),
     # How many gave one star, two stars … five; as a recount of `ratings` would have it.
     Column("rating_counts", ARRAY(Integer), nullable=False, server_default=text("'{0,0,0,0,0}'")),
-    # What it is found by: name, category and description without accents, in small letters.
+    # What it is found by (``store/found_by.py``): without accents, in small letters.
     Column("sought_name", Text, nullable=False, server_default=""),
-    Column("sought", Text, nullable=False, server_default=""),
+    Column("sought_category", Text),
+    Column("words", TSVECTOR, nullable=False, server_default=""),
+    # Stars on average, null while there are none.
+    Column("average", Double),
+    # The same as if three people more had given four: one five alone is not the best of all.
+    Column("esteem", Double, nullable=False, server_default="4"),
 )
-Index(
-    "businesses_sought",
-    businesses.c.sought,
-    postgresql_using="gin",
-    postgresql_ops={"sought": "gin_trgm_ops"},
-)
+Index("businesses_words", businesses.c.words, postgresql_using="gin")
+Index("businesses_category", businesses.c.sought_category)
+Index("businesses_average", businesses.c.average)
+Index("businesses_esteem", text("(-esteem)"), businesses.c.id)
 Index("businesses_place", businesses.c.lat, businesses.c.lon)
 Index("businesses_owner_id", businesses.c.owner_id, businesses.c.id)
+
+# Every longer word that some business uses, for whoever mistypes one.
+search_words = Table("search_words", metadata, Column("word", Text, primary_key=True))
 
 services = Table(
     "services",

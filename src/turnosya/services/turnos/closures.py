@@ -146,7 +146,5 @@ def _ordered(closing: Closing) -> tuple[object, ...]:
 
 async def _same(tx: Transaction, closing: Closing) -> Closing | None:
     """The closure in force that the same order made before."""
-    return next(
-        (one for one in await store.in_force(tx, closing.business_id) if _ordered(one) == _ordered(closing)),
-        None,
-    )
+    in_force = await store.in_force(tx, [closing.business_id])
+    return next((one for one in in_force if _ordered(one) == _ordered(closing)), None)

@@ -44,7 +44,7 @@ async def reopen(turnos: Turnos, owner_id: UUID, business_id: UUID, closure_id: 
             raise NotFound
         await store.reopen(tx, closure_id, at=turnos.clock.now())
         await shops.save_schedule(tx, business_id, shop.schedule)
-        others = await store.in_force(tx, business_id)
+        others = await store.in_force(tx, [business_id])
         gone: list[Proposal] = []
         for one in await store.affected_by(tx, closure_id):
             if one.outcome in UNDECIDED:

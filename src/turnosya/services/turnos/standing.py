@@ -1,45 +1,20 @@
-"""How things stand at this moment, for other services: who is open, what has become of a turno."""
+"""How turnos stand at this moment, for other services that speak of them."""
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from turnosya.contracts.turnos import Card, Cards, GetCards, GetOpenNow, OpenNow
-from turnosya.runtime.messages import NotFound
+from turnosya.contracts.turnos import Card, Cards, GetCards
 from turnosya.services.turnos import copies
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import turnos as turno_store
 from turnosya.services.turnos.turno import Turno
-from turnosya.services.turnos.windows import Window
 
 if TYPE_CHECKING:
     from turnosya.services.turnos.context import Turnos
 
-_A_MOMENT = timedelta(seconds=1)
 _AT_MOST = 50
-
-
-async def open_now(turnos: Turnos, request: GetOpenNow) -> OpenNow:
-    """Those of the businesses where somebody attends now."""
-    found = [one for one in request.business_ids[:_AT_MOST] if await _is_open(turnos, one)]
-    return OpenNow(business_ids=found)
-
-
-async def _is_open(turnos: Turnos, business_id: UUID) -> bool:
-    try:
-        shop = await copies.recent_shop(turnos, business_id)
-    except NotFound:
-        return False
-    if shop.is_shut:
-        return False
-    now = turnos.clock.now()
-    moment = Window(now, now + _A_MOMENT)
-    return any(
-        shop.calendar.is_open(one.id, moment) for one in shop.business.staff if one.active and not one.deleted
-    )
 
 
 async def cards(turnos: Turnos, request: GetCards) -> Cards:

@@ -1,7 +1,7 @@
 """Businesses as such."""
 
 from dataclasses import asdict
-from math import isfinite
+from math import isfinite, nan
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,12 +9,13 @@ from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
-from turnosya.runtime.fields import Closed, Instant, Resource
+from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, invalid
 from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
-from turnosya.runtime.problems import refuses
-from turnosya.services.business import profile, values
+from turnosya.runtime.problems import Language, refuses
+from turnosya.services.business import categories, finding, profile, values
+from turnosya.services.business.finding import When
 from turnosya.services.business.refusals import BusinessHasAppointments
 from turnosya.services.business.routes.forms import (
     Change,
@@ -26,7 +27,7 @@ from turnosya.services.business.routes.forms import (
     at_home,
 )
 from turnosya.services.business.state import DEFAULT_CURRENCY, Address, BusinessState, Location, Profile
-from turnosya.services.business.store.search import Sort, Wanted
+from turnosya.services.business.store.search import TIERS, Found, Place, Sort, Wanted
 
 routes = router("/v1/businesses", tags=["businesses"])
 
@@ -147,6 +148,8 @@ class BusinessShown(Resource):
     timezone: str
     description: str | None
     category: str | None
+    category_names: dict[Language, str] | None
+    """By language, of one of the usual kinds; null for any other."""
     address: AddressShown | None
     location: LocationShown | None
     phone: str | None
@@ -183,35 +186,68 @@ async def search(
     category: Words | None = None,
     near: Near,
     radius_km: Annotated[float | None, Query(gt=0, le=20_100, allow_inf_nan=False)] = None,
+    min_rating: Annotated[float | None, Query(ge=1, le=5, allow_inf_nan=False)] = None,
+    open_now: bool = False,
+    free_on: CalendarDate | None = None,
     sort: Sort | None = None,
 ) -> Listed[BusinessShown]:
-    """Find businesses by words, category and place.
+    """Find businesses by words, category, place, rating and hours.
 
     Accents and small typing errors do not matter. `near` is `lat,lon`; with it, answers say how far it is.
+    A page of those that are open now, or have a time free on a date, may be short and still go on.
     """
     wanted = Wanted(
         words=q.strip(),
         category=category,
         near=near,
         radius_m=None if radius_km is None else radius_km * 1000,
+        min_rating=min_rating,
         sort=sort,
     )
-    found = await profile.search(here, wanted, after=_place(page), limit=page.read)
-    ranks = {one.state.id: one.rank for one in found}
-    return page.of([shown(one.state) for one in found], sort_values=lambda one: [repr(ranks[one.id]), one.id])
+    when = When(open_now, free_on)
+    answer = await finding.search(here, wanted, when, after=_place(page), limit=page.read)
+    items = [shown(one.state) for one in answer.found]
+    if answer.cut_after is not None:
+        return page.so_far(items, last=_sort_values(answer.cut_after))
+    by_id = {one.state.id: one for one in answer.found}
+    return page.of(items, sort_values=lambda one: _sort_values(by_id[one.id]))
 
 
-def _place(page: Page) -> tuple[float, UUID] | None:
-    bad_cursor(page, 2)
+def _sort_values(one: Found) -> list[object]:
+    return [one.place.tier, repr(one.place.rank), one.place.id]
+
+
+def _place(page: Page) -> Place | None:
+    bad_cursor(page, len(Place._fields))
     if page.after is None:
         return None
+    tier, rank, last = page.after
     try:
-        rank, last = float(page.after[0]), UUID(page.after[1])
+        place = Place(int(tier), float(rank), UUID(last))
     except ValueError:
-        rank, last = float("nan"), UUID(int=0)
-    if not isfinite(rank):
+        place = Place(0, nan, UUID(int=0))
+    if not (0 <= place.tier < TIERS and isfinite(place.rank)):
         raise invalid("cursor", "cursor", "is not a cursor of this list")
-    return rank, last
+    return place
+
+
+class CategoryShown(Resource):
+    """A usual kind of business; any of its names finds all of it."""
+
+    key: str
+    names: dict[Language, str]
+
+
+@routes.get("/categories")
+async def listed_categories(_caller: MaybeSignedIn) -> Listed[CategoryShown]:
+    """The usual kinds of business, by key, with their names in three languages."""
+    found = [CategoryShown(key=key, names=_names(key)) for key in sorted(categories.CATEGORIES)]
+    return Listed(items=found, next_cursor=None)
+
+
+def _names(key: str) -> dict[Language, str]:
+    names = categories.CATEGORIES[key]
+    return {"es": names.es, "en": names.en, "pt": names.pt}
 
 
 @routes.get("/mine")
@@ -265,6 +301,7 @@ def _columns(sent: dict[str, Any]) -> dict[str, Any]:
 def shown(state: BusinessState) -> BusinessShown:
     """The profile as an answer."""
     said = state.profile
+    kind = None if said.category is None else categories.known(said.category)
     return BusinessShown(
         id=state.id,
         owner_id=state.owner_id,
@@ -272,6 +309,7 @@ def shown(state: BusinessState) -> BusinessShown:
         timezone=said.timezone,
         description=said.description,
         category=said.category,
+        category_names=None if kind is None else _names(kind),
         address=None if said.address is None else AddressShown(**asdict(said.address)),
         location=None if said.location is None else LocationShown(**asdict(said.location)),
         phone=said.phone,

@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Price
 from turnosya.runtime.database import Transaction
-from turnosya.services.business.sought import sought
 from turnosya.services.business.state import (
     Address,
     BusinessState,
@@ -22,6 +21,7 @@ from turnosya.services.business.state import (
     StaffMember,
     Suspension,
 )
+from turnosya.services.business.store import found_by
 from turnosya.services.business.tables import businesses, services, staff
 
 
@@ -81,6 +81,7 @@ async def add(tx: Transaction, state: BusinessState) -> None:
         )
     )
     await _write_parts(tx, state, offers=state.offers, members=state.staff)
+    await found_by.keep_words(tx, None, state)
 
 
 async def reserve_version(tx: Transaction, business_id: UUID) -> int:
@@ -101,6 +102,7 @@ async def replace(tx: Transaction, before: BusinessState, after: BusinessState) 
         .where(businesses.c.id == before.id)
         .values(version=after.version, **_columns(after))
     )
+    await found_by.keep_words(tx, before, after)
     await _write_parts(
         tx,
         after,
@@ -220,8 +222,7 @@ def _profile_columns(profile: Profile) -> dict[str, Any]:
         "website": profile.website,
         "accepted_payments": None if profile.accepted_payments is None else list(profile.accepted_payments),
         "currency": profile.currency,
-        "sought_name": sought(profile.name),
-        "sought": sought(" ".join(filter(None, (profile.name, profile.category, profile.description)))),
+        **found_by.columns(profile),
     }
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select, update
 
 from turnosya.runtime.database import Transaction
-from turnosya.services.business.ratings_state import Rating
+from turnosya.services.business.ratings_state import Rating, average, esteem
 from turnosya.services.business.tables import businesses, ratings
 
 
@@ -31,7 +31,9 @@ async def lock_counts(tx: Transaction, business_id: UUID) -> tuple[UUID, list[in
 async def set_counts(tx: Transaction, business_id: UUID, counts: Sequence[int]) -> None:
     """How many gave how many stars."""
     await tx.execute(
-        update(businesses).where(businesses.c.id == business_id).values(rating_counts=list(counts))
+        update(businesses)
+        .where(businesses.c.id == business_id)
+        .values(rating_counts=list(counts), average=average(counts), esteem=esteem(counts))
     )
 
 

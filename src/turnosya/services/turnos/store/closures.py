@@ -45,10 +45,10 @@ async def find(tx: Transaction, closure_id: UUID) -> Closing | None:
     return None if row is None else _closing(row)
 
 
-async def in_force(tx: Transaction, business_id: UUID) -> list[Closing]:
-    """Closures of a business that were not taken back, by start."""
+async def in_force(tx: Transaction, business_ids: Sequence[UUID]) -> list[Closing]:
+    """Closures of businesses that were not taken back, by start."""
     statement = select(closures).where(
-        closures.c.business_id == business_id, closures.c.reopened_at.is_(None)
+        closures.c.business_id.in_(business_ids), closures.c.reopened_at.is_(None)
     )
     return [
         _closing(row) for row in await tx.execute(statement.order_by(closures.c.starts_at, closures.c.id))

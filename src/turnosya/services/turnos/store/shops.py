@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, delete, or_, select, tuple_, update
+from sqlalchemy import Row, and_, delete, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Business
@@ -21,13 +22,14 @@ from turnosya.services.turnos.tables import businesses, overrides, schedules
 _SCHEDULE = [field.name for field in fields(Schedule)]
 _OVERRIDE = [field.name for field in fields(OverrideEntry)]
 
+_WITH_SCHEDULE = select(
+    businesses.c.id, businesses.c.state, businesses.c.revision.label("business_revision"), schedules
+).join(schedules, schedules.c.business_id == businesses.c.id, isouter=True)
+
 
 async def find(tx: Transaction, business_id: UUID) -> Shop | None:
     """A business with its schedule and overrides, if turnos has heard of it."""
-    both = select(businesses.c.state, businesses.c.revision.label("business_revision"), schedules).join(
-        schedules, schedules.c.business_id == businesses.c.id, isouter=True
-    )
-    row = (await tx.execute(both.where(businesses.c.id == business_id))).first()
+    row = (await tx.execute(_WITH_SCHEDULE.where(businesses.c.id == business_id))).first()
     if row is None:
         return None
     entries = await tx.execute(
@@ -35,13 +37,35 @@ async def find(tx: Transaction, business_id: UUID) -> Shop | None:
         .where(overrides.c.business_id == business_id)
         .order_by(overrides.c.date, overrides.c.id)
     )
-    return Shop(
-        Business.model_validate(row.state),
-        row.business_revision,
-        Schedule() if row.revision is None else Schedule(**{name: getattr(row, name) for name in _SCHEDULE}),
-        tuple(_override(entry) for entry in entries),
-        tuple(Closure(one.span, one.staff_id) for one in await closures.in_force(tx, business_id)),
+    shut = [Closure(one.span, one.staff_id) for one in await closures.in_force(tx, [business_id])]
+    return _shop(row, [_override(entry) for entry in entries], shut)
+
+
+async def revisions_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+    """``Shop.revisions`` of those that turnos has heard of."""
+    statement = (
+        select(
+            businesses.c.id, businesses.c.revision, func.coalesce(schedules.c.revision, 0).label("schedule")
+        )
+        .join(schedules, schedules.c.business_id == businesses.c.id, isouter=True)
+        .where(businesses.c.id.in_(ids))
     )
+    return {row.id: (row.revision, row.schedule) for row in await tx.execute(statement)}
+
+
+async def find_many(tx: Transaction, ids: Sequence[UUID]) -> list[Shop]:
+    """The same as ``find`` of many, in no order."""
+    if not ids:
+        return []
+    rows = (await tx.execute(_WITH_SCHEDULE.where(businesses.c.id.in_(ids)))).all()
+    entries: defaultdict[UUID, list[OverrideEntry]] = defaultdict(list)
+    found = select(overrides).where(overrides.c.business_id.in_(ids))
+    for entry in await tx.execute(found.order_by(overrides.c.date, overrides.c.id)):
+        entries[entry.business_id].append(_override(entry))
+    shut: defaultdict[UUID, list[Closure]] = defaultdict(list)
+    for one in await closures.in_force(tx, ids):
+        shut[one.business_id].append(Closure(one.span, one.staff_id))
+    return [_shop(row, entries[row.id], shut[row.id]) for row in rows]
 
 
 async def take_over(tx: Transaction, business: Business) -> None:
@@ -164,6 +188,17 @@ async def list_overrides(
     if after is not None:
         statement = statement.where(tuple_(overrides.c.date, overrides.c.id) > after)
     return [_override(row) for row in await tx.execute(statement)]
+
+
+def _shop(row: Row[Any], entries: Sequence[OverrideEntry], shut: Sequence[Closure]) -> Shop:
+    """A row of ``_WITH_SCHEDULE`` with what belongs to it."""
+    return Shop(
+        Business.model_validate(row.state),
+        row.business_revision,
+        Schedule() if row.revision is None else Schedule(**{name: getattr(row, name) for name in _SCHEDULE}),
+        tuple(entries),
+        tuple(shut),
+    )
 
 
 def _override(row: Row[Any]) -> OverrideEntry:

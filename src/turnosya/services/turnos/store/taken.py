@@ -60,6 +60,29 @@ class Engaged:
     loads: Mapping[UUID, Mapping[date, int]]
 
 
+_OF_MEMBERS = text(
+    f"""
+    SELECT staff_id, CASE WHEN service_ids IS NULL THEN service_id END AS service_id, starts_at, busy_from,
+           busy_to, seat
+    FROM appointments
+    WHERE staff_id = ANY(CAST(:staff_ids AS uuid[])) AND {LIVE}
+      AND tstzrange(busy_from, busy_to) && tstzrange(:busy_from, :busy_to)
+      AND (expires_at IS NULL OR expires_at > :now)
+    """  # noqa: S608 - made of a constant
+)
+
+
+async def of_members(
+    tx: Transaction, staff_ids: Sequence[UUID], span: Window, *, now: datetime
+) -> list[Taken]:
+    """Every seat that is taken of these members in a time, whatever is sought."""
+    asked = {"staff_ids": list(staff_ids), "busy_from": span.start_at, "busy_to": span.end_at, "now": now}
+    return [
+        Taken(row.staff_id, row.service_id, row.starts_at, Window(row.busy_from, row.busy_to), row.seat)
+        for row in await tx.execute(_OF_MEMBERS, asked)
+    ]
+
+
 async def between(
     tx: Transaction,
     sought: Sought,
