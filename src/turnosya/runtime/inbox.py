@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
 from turnosya.runtime import metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
@@ -24,10 +24,22 @@ from turnosya.runtime.telemetry import begin_trace, tracing
 
 log = structlog.get_logger()
 
+# What can be handled at once is stored with its lease, which saves the claim; of `room` hearers the first.
 _STORE = text(
-    "INSERT INTO inbox (event_id, hearer, wire_name, aggregate, sequence, body, request_id, traceparent)"
-    " VALUES (:event_id, :hearer, :wire_name, :aggregate, :sequence, :body, :request_id, :traceparent)"
-    " ON CONFLICT DO NOTHING"
+    """
+    INSERT INTO inbox (event_id, hearer, wire_name, aggregate, sequence, body, request_id, traceparent,
+        lease, leased_until, attempts)
+    SELECT CAST(:event_id AS uuid), hearer, :wire_name, :aggregate, :sequence, CAST(:body AS bytea),
+        :request_id, :traceparent, CASE WHEN free THEN CAST(:lease AS uuid) END,
+        CASE WHEN free THEN now() + CAST(:lease_for AS interval) END, CASE WHEN free THEN 1 ELSE 0 END
+    FROM (
+        SELECT hearer, place <= CAST(:room AS integer) AND (CAST(:aggregate AS text) = '' OR NOT EXISTS (
+            SELECT 1 FROM inbox e WHERE e.state = 'waiting' AND e.hearer = h.hearer
+              AND e.aggregate = CAST(:aggregate AS text) AND e.sequence < CAST(:sequence AS bigint))) AS free
+        FROM unnest(CAST(:hearers AS text[])) WITH ORDINALITY AS h (hearer, place)) AS found
+    ON CONFLICT DO NOTHING
+    RETURNING event_id, hearer, wire_name, body, attempts, request_id, traceparent, 0 AS age_s
+    """
 )
 
 # A row may run when no earlier one of its aggregate is waiting for the same hearer. A row that another
@@ -90,40 +102,53 @@ class Inbox:
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
+        # Stored here and not claimed yet, as far as we know; and whether the last claim took all it might.
+        self._behind = 0
+        self._was_full = False
 
     async def store(self, envelope: Envelope) -> None:
-        """Keeps an event for each of its hearers here; a repeated one changes nothing."""
-        rows = [
+        """Keeps an event for each of its hearers here, and begins with it; a repeated one changes nothing."""
+        hearers = [name for name, wire_name in self._hearers if wire_name == envelope.wire_name]
+        if not hearers:
+            return
+        lease = uuid4()
+        rows = await self._db.write(
+            _STORE,
             {
                 "event_id": envelope.headers[ID],
-                "hearer": hearer.name,
+                "hearers": hearers,
                 "wire_name": envelope.wire_name,
                 "aggregate": envelope.headers.get(AGGREGATE, ""),
                 "sequence": int(envelope.headers.get(SEQUENCE, "0")),
                 "body": envelope.body,
                 "request_id": envelope.headers.get(REQUEST_ID),
                 "traceparent": envelope.headers.get(TRACEPARENT),
-            }
-            for hearer in self._hearers.values()
-            if hearer.event.wire_name == envelope.wire_name
-        ]
-        if rows:
-            await self._db.write(_STORE, rows)
+                "lease": lease,
+                "lease_for": timedelta(seconds=self._settings.lease_s),
+                "room": 0 if self._stopping else self._room(),
+            },
+        )
+        ready = [row for row in rows if row.attempts]
+        self._begin(ready, lease)
+        if len(ready) < len(rows):
+            self._behind += len(rows) - len(ready)
             self._wake.set()
+
+    def _room(self) -> int:
+        return max(0, self._settings.inbox_workers - len(self._running))
 
     async def run(self) -> None:
         """Handles what is due, until it is told to finish."""
         while not self._stopping:
             self._wake.clear()
             try:
-                room = self._settings.inbox_workers - len(self._running)
-                if room > 0 and self._hearers:
+                if self._hearers and (room := self._room()):
                     await self._claim(room)
             except Unavailable:
                 log.warning("inbox_waits_for_database", service=self._name)
             except Exception:
                 log.exception("inbox_failed", service=self._name)
-            # All there was room for is claimed: what is stored, falls due or ends from here on wakes us.
+            # All there was room for is claimed: what falls due, or ends before others, wakes us.
             try:
                 # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
                 async with asyncio.timeout(self._settings.poll_s):
@@ -142,7 +167,15 @@ class Inbox:
                 "room": room,
             },
         )
-        for row in rows if not self._stopping else ():
+        self._was_full = len(rows) == room
+        # Others may have claimed what we stored: it is not waited for when there is nothing left to wait behind.
+        is_over = not rows and not self._running
+        self._behind = 0 if is_over else max(0, self._behind - sum(row.attempts == 1 for row in rows))
+        if not self._stopping:
+            self._begin(rows, lease)
+
+    def _begin(self, rows: Sequence[Row[Any]], lease: UUID) -> None:
+        for row in rows:
             task = asyncio.get_running_loop().create_task(
                 self._handle(row, lease), context=contextvars.Context()
             )
@@ -151,7 +184,8 @@ class Inbox:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._wake.set()
+        if self._behind or self._was_full:
+            self._wake.set()
 
     async def _handle(self, row: Any, lease: UUID) -> None:  # noqa: ANN401 - a row of _CLAIM
         hearer = self._hearers[row.hearer, row.wire_name]
