@@ -70,9 +70,9 @@ class Killer:
         """Stands at every step: the functions that make one are wrapped."""
         wake = Notification.wake
 
-        def wake_or_die(here: Notification, lane: str) -> None:
+        def wake_or_die(here: Notification, lane: str, *channels: Any) -> None:  # noqa: ANN401
             self.pass_by("queued", lane)
-            wake(here, lane)
+            wake(here, lane, *channels)
 
         places: list[tuple[Any, str, str | None, str | None]] = [
             (store, "add", "heard", "queueing"),

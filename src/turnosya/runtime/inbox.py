@@ -168,7 +168,7 @@ class Inbox:
             },
         )
         self._was_full = len(rows) == room
-        # Others may have claimed what we stored: it is not waited for when there is nothing left to wait behind.
+        # Others may have claimed what we stored: with nothing left to wait behind, it is not waited for.
         is_over = not rows and not self._running
         self._behind = 0 if is_over else max(0, self._behind - sum(row.attempts == 1 for row in rows))
         if not self._stopping:

@@ -13,9 +13,11 @@ from turnosya.contracts.notification import SendReminders
 from turnosya.services.notification import rules, telling, timing
 from turnosya.services.notification.context import NEWS
 from turnosya.services.notification.store import reminders as store
-from turnosya.services.notification.store.reminders import Agenda, AgendaTimes
+from turnosya.services.notification.store.reminders import Agenda, AgendaTimes, Followed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from turnosya.contracts.turnos import Appointment
     from turnosya.contracts.users import Person
     from turnosya.runtime.database import Transaction
@@ -43,16 +45,33 @@ def job(run_at: datetime) -> ScheduleRequested:
     return ScheduleRequested(job=Job.of(SendReminders(), key=_KEY, run_at=run_at))
 
 
-async def follow(notification: Notification, tx: Transaction, appointment: Appointment) -> None:
-    """A business that has turnos has an owner who wants to know of them."""
-    chosen = await store.agenda_times(tx, [appointment.owner_id])
-    times, now = chosen.get(appointment.owner_id, AgendaTimes()), notification.clock.now()
-    found = [
-        Agenda(appointment.business_id, kind, appointment.owner_id, appointment.business_timezone, next_at)
-        for kind in (DAILY, WEEKLY)
-        if (next_at := _next(kind, times, appointment.business_timezone, now)) is not None
-    ]
+async def ask_by(tx: Transaction, times: Sequence[datetime]) -> None:
+    """Asks for the job at the first of these, which were planned with `store.keep`, unless it has been."""
+    if times and await store.wake_by(tx, min(times)):
+        await tx.publish(job(min(times)))
+
+
+async def follow(
+    notification: Notification, tx: Transaction, appointment: Appointment, followed: Followed
+) -> list[datetime]:
+    """A business that has turnos has an owner who wants to know of them: when, where that is news."""
+    now = notification.clock.now()
+    found: list[Agenda] = []
+    for kind in (DAILY, WEEKLY):
+        next_at = _next(kind, followed.times, appointment.business_timezone, now)
+        known = followed.next_at[kind]
+        if next_at is not None and (known is None or next_at < known):
+            found.append(
+                Agenda(
+                    appointment.business_id,
+                    kind,
+                    appointment.owner_id,
+                    appointment.business_timezone,
+                    next_at,
+                )
+            )
     await store.follow(tx, found)
+    return [agenda.next_at for agenda in found]
 
 
 def _next(kind: str, times: AgendaTimes, timezone: str, now: datetime) -> datetime | None:
@@ -73,6 +92,7 @@ async def choose(notification: Notification, owner_id: UUID, times: AgendaTimes)
     """From now on they come then, for every business that has had turnos lately."""
     now = notification.clock.now()
     async with notification.db.transaction() as tx:
+        await store.alone(tx)
         await store.choose_times(tx, owner_id, times)
         for business_id, timezone in await store.businesses_of(tx, owner_id):
             for kind in (DAILY, WEEKLY):

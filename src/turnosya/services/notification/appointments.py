@@ -89,11 +89,11 @@ async def tell(notification: Notification, event: AppointmentEvent) -> None:
         sides = []
     told = [_told(event, reader, contact, client_name) for reader, contact in sides]
     async with notification.db.transaction() as tx:
-        await telling.queue(tx, told, reach)
+        channels = await telling.queue(tx, told, reach)
         if not isinstance(event, WaitlistOffered):
             # What somebody waits for is not booked yet.
             await reminders.keep(notification, tx, event.appointment, reach)
-    notification.wake(NEWS)
+    notification.wake(NEWS, channels)
 
 
 def _told(

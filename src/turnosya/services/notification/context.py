@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -77,10 +78,10 @@ class Notification:
                 providers=providers,
             )
 
-    def wake(self, lane: str) -> None:
-        """A delivery was queued: this process need not wait for its next look."""
+    def wake(self, lane: str, channels: AbstractSet[Channel] | None = None) -> None:
+        """A delivery was queued, on one of ``channels`` if they are known: the next look is now."""
         for line, waiting in self.waiting.items():
-            if line.lane == lane:
+            if line.lane == lane and (channels is None or not channels.isdisjoint(line.channels)):
                 waiting.set()
 
 

@@ -41,11 +41,12 @@ async def keep(
     notification: Notification, tx: Transaction, appointment: Appointment, reach: Mapping[UUID, Reach]
 ) -> None:
     """Goes by a turno as an event tells it: its reminders, and the agendas of its business's owner."""
-    if not await store.keep(tx, appointment):
+    times = _times(notification, appointment, _settings(appointment, reach))
+    followed = await store.keep(tx, appointment, times)
+    if followed is None:
         return
-    await _plan(notification, tx, appointment, _settings(appointment, reach))
-    await agendas.follow(notification, tx, appointment)
-    await agendas.ask_for_next(tx)
+    next_at = await agendas.follow(notification, tx, appointment, followed)
+    await agendas.ask_by(tx, [*times.values(), *next_at])
 
 
 def _settings(appointment: Appointment, reach: Mapping[UUID, Reach]) -> NotificationSettings:
@@ -53,15 +54,14 @@ def _settings(appointment: Appointment, reach: Mapping[UUID, Reach]) -> Notifica
     return NotificationSettings() if found is None else found.settings
 
 
-async def _plan(
-    notification: Notification, tx: Transaction, appointment: Appointment, settings: NotificationSettings
-) -> None:
+def _times(
+    notification: Notification, appointment: Appointment, settings: NotificationSettings
+) -> dict[int, datetime]:
     is_reminded = appointment.status == "confirmed" and (
         appointment.client_id is not None or appointment.client_phone is not None
     )
     minutes = settings.reminder_minutes_before if is_reminded else []
-    times = timing.reminder_times(appointment.starts_at, minutes, now=notification.clock.now())
-    await store.plan(tx, appointment.id, times)
+    return timing.reminder_times(appointment.starts_at, minutes, now=notification.clock.now())
 
 
 async def anchored(notification: Notification, event: AppointmentAnchored) -> None:
@@ -74,8 +74,9 @@ async def anchored(notification: Notification, event: AppointmentAnchored) -> No
 async def chosen(notification: Notification, event: NotificationSettingsChanged) -> None:
     """Somebody wants to be reminded at other times: of what they have booked already, too."""
     async with notification.db.transaction() as tx:
+        await store.alone(tx)
         for appointment in await store.turnos_of_client(tx, event.user_id, now=notification.clock.now()):
-            await _plan(notification, tx, appointment, event.settings)
+            await store.plan(tx, appointment.id, _times(notification, appointment, event.settings))
         await agendas.ask_for_next(tx)
 
 

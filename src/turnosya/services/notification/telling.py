@@ -56,10 +56,10 @@ async def reaches(notification: Notification, ids: Sequence[UUID]) -> dict[UUID,
     return {one.user_id: one for one in (await notification.bus.call(GetReach(ids=list(ids)))).items}
 
 
-async def queue(tx: Transaction, told: Sequence[Told], reach: Mapping[UUID, Reach]) -> None:
+async def queue(tx: Transaction, told: Sequence[Told], reach: Mapping[UUID, Reach]) -> set[rules.Channel]:
     """Queues a delivery on the first way of each; what was queued before is left as it is.
 
-    Wake the lane after the transaction has ended.
+    The channels of what was queued: wake those of the lane after the transaction has ended.
     """
     shut = await addresses.shut(tx, [way for one in told for way in rules.ways_of_account(one.contact)])
     news: list[store.NewDelivery] = []
@@ -71,6 +71,7 @@ async def queue(tx: Transaction, told: Sequence[Told], reach: Mapping[UUID, Reac
             news += [_delivery(one, ways[0], (), refused="address_shut")] if ways else []
         news += [_delivery(one, chain[0], chain[1:]) for chain in chains]
     await store.add(tx, news)
+    return {one.channel for one in news}
 
 
 def _chains(one: Told, reach: Mapping[UUID, Reach], shut: set[rules.Way]) -> list[tuple[rules.Way, ...]]:
@@ -108,5 +109,5 @@ def _delivery(
 async def tell(notification: Notification, told: Sequence[Told], reach: Mapping[UUID, Reach]) -> None:
     """The same in a transaction of its own: the last thing that a hearer does."""
     async with notification.db.transaction() as tx:
-        await queue(tx, told, reach)
-    notification.wake(NEWS)
+        channels = await queue(tx, told, reach)
+    notification.wake(NEWS, channels)

@@ -11,7 +11,6 @@ from turnosya.contracts.users import (
     GetReach,
     NotificationSettings,
     NotificationSettingsChanged,
-    Reach,
     Reaches,
 )
 from turnosya.runtime.clock import real_now
@@ -62,11 +61,7 @@ async def drop_device(users: Users, user_id: UUID, token: str) -> None:
 async def find(users: Users, request: GetReach) -> Reaches:
     """How each of the asked that exist is told."""
     async with users.db.read() as tx:
-        chosen = await reach.settings_of(tx, request.ids)
-        devices = await reach.devices_of(tx, request.ids)
-    return Reaches(
-        items=[Reach(user_id=one, settings=chosen[one], devices=devices.get(one, [])) for one in chosen]
-    )
+        return Reaches(items=await reach.reaches_of(tx, request.ids))
 
 
 async def device_is_gone(users: Users, request: DropDevice) -> Nothing:

@@ -15,19 +15,43 @@ from sqlalchemy.types import Uuid
 from turnosya.contracts.turnos import Appointment
 from turnosya.runtime.database import Transaction
 
+# Who plans holds the lock with all others who plan, and has it before any row; who moves the next run later
+# holds it alone, and so sees all that was planned.
+_PLANNING = "(SELECT pg_advisory_xact_lock_shared(hashtext('notification.wakes'))) IS NOT NULL"
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtext('notification.wakes'))")
 # An older event that comes late changes nothing; the same once more plans the same.
 _KEEP = text(
-    """
-    INSERT INTO kept_turnos (appointment_id, version, status, starts_at, business_id, owner_id, client_id,
-        appointment)
-    VALUES (:id, :version, :status, :starts_at, :business_id, :owner_id, :client_id,
-        CAST(:appointment AS jsonb))
-    ON CONFLICT (appointment_id) DO UPDATE SET version = excluded.version, status = excluded.status,
-        starts_at = excluded.starts_at, owner_id = excluded.owner_id, client_id = excluded.client_id,
-        appointment = excluded.appointment
-    WHERE kept_turnos.version < excluded.version
-    RETURNING appointment_id
-    """
+    f"""
+    WITH kept AS (
+        INSERT INTO kept_turnos (appointment_id, version, status, starts_at, business_id, owner_id, client_id,
+            appointment)
+        SELECT CAST(:id AS uuid), CAST(:version AS bigint), :status, CAST(:starts_at AS timestamptz),
+            CAST(:business_id AS uuid), CAST(:owner_id AS uuid), CAST(:client_id AS uuid),
+            CAST(:appointment AS jsonb)
+        WHERE {_PLANNING}
+        ON CONFLICT (appointment_id) DO UPDATE SET version = excluded.version, status = excluded.status,
+            starts_at = excluded.starts_at, owner_id = excluded.owner_id, client_id = excluded.client_id,
+            appointment = excluded.appointment
+        WHERE kept_turnos.version < excluded.version
+        RETURNING appointment_id
+    ), dropped AS (
+        DELETE FROM reminders WHERE appointment_id = (SELECT appointment_id FROM kept)
+            AND minutes_before <> ALL(CAST(:minutes AS integer[]))
+    ), planned AS (
+        INSERT INTO reminders (appointment_id, minutes_before, due_at)
+        SELECT appointment_id, minutes, due_at
+        FROM kept,
+            unnest(CAST(:minutes AS integer[]), CAST(:due_at AS timestamptz[])) AS times (minutes, due_at)
+        ON CONFLICT (appointment_id, minutes_before) DO UPDATE SET due_at = excluded.due_at
+    )
+    SELECT s.owner_id IS NOT NULL AS has_chosen, s.daily_at, s.weekly_at, s.weekday,
+        max(a.next_at) FILTER (WHERE a.kind = 'daily') AS daily,
+        max(a.next_at) FILTER (WHERE a.kind = 'weekly') AS weekly
+    FROM kept LEFT JOIN agenda_settings s ON s.owner_id = CAST(:owner_id AS uuid)
+        LEFT JOIN agendas a ON a.business_id = CAST(:business_id AS uuid)
+            AND a.owner_id = CAST(:owner_id AS uuid) AND a.timezone = :timezone
+    GROUP BY s.owner_id
+    """  # noqa: S608 - constants
 )
 _CLEAR = text("DELETE FROM reminders WHERE appointment_id = :id")
 _PLAN = text(
@@ -65,7 +89,6 @@ _OUTDATED = text(
     """
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 _FORGET = text("DELETE FROM kept_turnos WHERE starts_at < :before")
-_ALONE = text("SELECT pg_advisory_xact_lock(hashtext('notification.wakes'))")
 _SLEEP = text("DELETE FROM wakes WHERE name = 'reminders'")
 _NEXT_AT = text(
     "SELECT least((SELECT min(due_at) FROM reminders), (SELECT min(next_at) FROM agendas)) AS next_at,"
@@ -75,6 +98,11 @@ _WAKE = text(
     "INSERT INTO wakes (name, run_at) VALUES ('reminders', :run_at)"
     " ON CONFLICT (name) DO UPDATE SET run_at = excluded.run_at"
 )
+_WAKE_EARLIER = text(
+    "INSERT INTO wakes (name, run_at) VALUES ('reminders', :run_at)"
+    " ON CONFLICT (name) DO UPDATE SET run_at = excluded.run_at WHERE wakes.run_at > excluded.run_at"
+)
+_RUN_AT = text("SELECT run_at FROM wakes WHERE name = 'reminders'")
 
 # --- agendas
 
@@ -154,8 +182,20 @@ class AgendaTimes:
     weekday: int = 1
 
 
-async def keep(tx: Transaction, appointment: Appointment) -> bool:
-    """Keeps a turno as told; False if a later version is known already."""
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What was known of a business's agendas when a turno of it was kept."""
+
+    times: AgendaTimes
+    next_at: Mapping[str, datetime | None]
+    """By kind; None is not followed yet, or for another owner or zone."""
+
+
+async def keep(tx: Transaction, appointment: Appointment, times: Mapping[int, datetime]) -> Followed | None:
+    """Keeps a turno as told and reminds of it then; None if a later version is known already.
+
+    ``times`` are by minutes before it. Whoever asks for the next run waits for this transaction.
+    """
     kept = await tx.execute(
         _KEEP,
         {
@@ -167,9 +207,18 @@ async def keep(tx: Transaction, appointment: Appointment) -> bool:
             "owner_id": appointment.owner_id,
             "client_id": appointment.client_id,
             "appointment": appointment.model_dump_json(),
+            "minutes": list(times),
+            "due_at": list(times.values()),
+            "timezone": appointment.business_timezone,
         },
     )
-    return kept.first() is not None
+    found = kept.first()
+    if found is None:
+        return None
+    chosen = (
+        AgendaTimes(found.daily_at, found.weekly_at, found.weekday) if found.has_chosen else AgendaTimes()
+    )
+    return Followed(chosen, {"daily": found.daily, "weekly": found.weekly})
 
 
 async def plan(tx: Transaction, appointment_id: UUID, times: Mapping[int, datetime]) -> None:
@@ -228,13 +277,25 @@ async def forget_before(tx: Transaction, before: datetime) -> None:
     await tx.execute(_FORGET, {"before": before})
 
 
+async def alone(tx: Transaction) -> None:
+    """Nobody else plans until this transaction ends. The first thing in it, if it plans itself."""
+    await tx.execute(_ALONE)
+
+
+async def wake_by(tx: Transaction, due_at: datetime) -> bool:
+    """Notes that the job must run then; False if it was asked for by then. Only after `keep`."""
+    run_at = (await tx.execute(_RUN_AT)).scalar()
+    if run_at is not None and run_at <= due_at:
+        return False
+    return bool((await tx.execute(_WAKE_EARLIER, {"run_at": due_at})).rowcount)
+
+
 async def next_wake(tx: Transaction, *, anyway: bool = False) -> datetime | None:
     """When the job must run, if it has not been asked for by then; that it is asked for now is noted.
 
-    ``anyway``: also if it was asked for. The last thing in a transaction: everybody who plans waits here,
-    so that what one of them has just planned is seen by the next.
+    ``anyway``: also if it was asked for. Waits for everybody who plans, so that it sees what they planned.
     """
-    await tx.execute(_ALONE)
+    await alone(tx)
     row = (await tx.execute(_NEXT_AT)).one()
     if row.next_at is None:
         await tx.execute(_SLEEP)
