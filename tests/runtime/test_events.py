@@ -28,6 +28,7 @@ from tests.runtime.bakeries import (
 from tests.runtime.bakery import Baked, KeySent, ShopOpened
 from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
+from turnosya.runtime import load
 from turnosya.runtime.bus import Undelivered
 from turnosya.runtime.messages import Event
 from turnosya.runtime.service import Service
@@ -248,6 +249,27 @@ async def test_what_is_running_ends_before_a_copy_stops_and_nothing_new_begins(
         assert script.tries == ["a1"]
         await stage.put_on(COUNTER)
         assert await sold_by(stage.running["counter"], lambda sold: len(sold) == 2) == [1, 2]
+
+
+async def test_while_many_requests_wait_events_are_handled_one_by_one_but_codes(
+    stages: Stages, script: Script
+) -> None:
+    async with stages.with_(a_service("counter", [Baked.heard_by(sell), KeySent.heard_by(listen)])) as stage:
+        counter = stage.running["counter"]
+        script.waits = lambda event: event.number == 1
+        answered = [load.begin() for _ in range(load.BUSY_FROM)]
+        await stage.tell(Baked(oven="a", number=1))
+        await script.began.wait()
+        await stage.tell(Baked(oven="b", number=2), KeySent(to="ana", code="1234"))
+        # The key overtakes the loaf that waits.
+        await states(counter, lambda found: found == ["waiting", "waiting", "done"])
+        assert script.tries == ["a1"]
+        for end in answered:
+            end()
+        counter._inboxes[0]._wake.set()
+        assert await sold_by(counter, lambda sold: len(sold) == 1) == [2]
+        script.held.set()
+        assert await sold_by(counter, lambda sold: len(sold) == 2) == [2, 1]
 
 
 async def _store_another(stage: Stage, counter: Any) -> None:  # noqa: ANN401

@@ -2,13 +2,17 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, event
 
 from tests.turnos.town import Json, Shop, Someone, Town, all_at_once, codes, refusal, weekly
+from turnosya.runtime import idempotency
+from turnosya.services.turnos.store import seats
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MONDAY_TEN = "2027-06-14T13:00Z"
@@ -185,34 +189,114 @@ async def test_whatever_happens_at_once_nothing_overlaps(town: Town) -> None:
     assert booked
 
 
-async def test_a_booking_is_three_statements_between_begin_and_commit(town: Town) -> None:
+async def test_a_booking_is_a_look_and_a_write(town: Town) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+    await shop.booked(MONDAY_TEN)
+    with _statements(town) as ran:
+        await shop.booked("2027-06-14T14:00Z", client, key="two")
+    assert [("seats_about" in one, "is_still_so" in one) for one in ran] == [(True, False), (False, True)]
+
+
+async def test_what_is_taken_is_refused_by_a_look_alone(town: Town) -> None:
+    shop = await town.a_shop()
+    await shop.booked(MONDAY_TEN)
+    with _statements(town) as ran:
+        assert refusal(await shop.book(MONDAY_TEN)) == "409 slot_taken taken"
+    assert len(ran) == 1
+
+
+async def test_who_was_come_before_gets_three_statements_under_the_locks(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop, client = await town.a_shop(), town.somebody()
     await shop.employs("Beto")
-    await shop.booked(MONDAY_TEN)
-    running: dict[int, list[str]] = {}
-    ended: list[list[str]] = []
 
-    def begins(connection: Connection) -> None:
-        running[id(connection)] = []
+    async def another_is_booked() -> None:
+        await shop.booked("2027-06-14T13:30Z")
 
-    def runs(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        running.setdefault(id(connection), []).append(statement.strip())
+    # Who shares out the day between two members looks at all of it.
+    with _comes_between(monkeypatch, another_is_booked), _statements(town) as ran:
+        await shop.booked("2027-06-14T13:00Z", client, key="three")
+    locks, look, write = ran[-3:]
+    assert "count(pg_advisory_xact_lock" in locks
+    assert "seats_about" in look
+    assert "INTO appointments" in write
+    assert "is_still_so" not in write
+    assert await overlaps(shop) == 0
 
-    def commits(connection: Connection) -> None:
-        ended.append(running.pop(id(connection), []))
+
+async def test_what_changes_between_look_and_write_decides(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+
+    async def another_is_booked() -> None:
+        await shop.booked(MONDAY_TEN)
+
+    with _comes_between(monkeypatch, another_is_booked):
+        assert refusal(await shop.book(MONDAY_TEN, client)) == "409 slot_taken taken"
+
+    early = await town.a_shop()
+
+    async def hours_change() -> None:
+        assert (await early.schedule(weekly("1", "09:00-10:00"))).status_code == 200
+
+    with _comes_between(monkeypatch, hours_change):
+        assert refusal(await early.book("2027-06-14T14:00Z", client)) == "422 slot_unavailable closed"
+
+    async def client_is_booked() -> None:
+        await shop.booked("2027-06-14T12:30Z", client)
+
+    await shop.employs("Beto")
+    with _comes_between(monkeypatch, client_is_booked):
+        assert refusal(await shop.book("2027-06-14T12:30Z", client)) == "409 slot_taken client_busy"
+
+
+async def test_the_first_answer_of_a_key_comes_again_though_it_came_between(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop, client = await town.a_shop(), town.somebody()
+    firsts: list[Json] = []
+
+    async def the_same_is_booked() -> None:
+        # As by another process: repeats within one wait for each other.
+        monkeypatch.setattr(idempotency, "_queues", {})
+        firsts.append(await shop.booked(MONDAY_TEN, client, key="again"))
+
+    with _comes_between(monkeypatch, the_same_is_booked):
+        answer = await shop.book(MONDAY_TEN, client, key="again")
+    assert answer.status_code == 201
+    assert answer.json() == firsts[0]
+
+
+@contextmanager
+def _comes_between(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], Awaitable[None]]) -> Generator[None]:
+    """What is done once between the look of the next booking and its write."""
+    write = seats.write_if_still_so
+    with monkeypatch.context() as patch:
+
+        async def later(*args: Any) -> bool:  # noqa: ANN401 - as it is called
+            patch.setattr(seats, "write_if_still_so", write)
+            await deed()
+            return await write(*args)
+
+        patch.setattr(seats, "write_if_still_so", later)
+        yield
+        assert seats.write_if_still_so is write, "nobody came to the write"
+
+
+@contextmanager
+def _statements(town: Town) -> Generator[list[str]]:
+    """What the block runs on the rows of turnos, in its order."""
+    ran: list[str] = []
+
+    def runs(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if any(word in statement for word in ("seats_about", "INTO appointments", "pg_advisory_xact_lock")):
+            ran.append(statement)
 
     engine = town.turnos.db.engine.sync_engine
-    hooks: dict[str, Callable[..., None]] = {
-        "begin": begins,
-        "before_cursor_execute": runs,
-        "commit": commits,
-    }
-    for name, hook in hooks.items():
-        event.listen(engine, name, hook)
+    event.listen(engine, "before_cursor_execute", runs)
     try:
-        await shop.booked("2027-06-14T14:00Z", client, key="three")
+        yield ran
     finally:
-        for name, hook in hooks.items():
-            event.remove(engine, name, hook)
-    bookings = [statements for statements in ended if any(one.startswith("WITH used") for one in statements)]
-    assert [len(statements) for statements in bookings] == [3]
+        event.remove(engine, "before_cursor_execute", runs)

@@ -177,6 +177,15 @@ class Database:
         async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
             yield Transaction(connection, self._bus)
 
+    @asynccontextmanager
+    async def at_once(self) -> AsyncGenerator[Transaction]:
+        """One statement that is a transaction of its own, and stores its events itself (`outgoing`)."""
+        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
+            tx = Transaction(connection, self._bus)
+            yield tx
+        if tx.has_events:
+            self.on_events()
+
     async def write(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Sequence[Row[Any]]:

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from turnosya.runtime import metrics
+from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import deadline_in
 from turnosya.runtime.fields import Closed, unfit_texts
 from turnosya.runtime.idempotency import Kept, Once, is_well_formed
@@ -395,10 +395,12 @@ class _Edge:
                 await self.app(scope, receive, send)
             return
         began, status, began_answer = perf_counter(), 500, False
+        answered = load.begin()
 
         async def sending(message: Message) -> None:
             nonlocal status, began_answer
             if message["type"] == "http.response.start":
+                answered()
                 status, began_answer = message["status"], True
                 message["headers"] = [*message["headers"], (b"x-request-id", trace.request_id.encode())]
             await send(message)
@@ -413,6 +415,7 @@ class _Edge:
                 if not began_answer:
                     raise
             finally:
+                answered()
                 route = getattr(scope.get("route"), "path", "unmatched")
                 metrics.http_seconds.labels(self._name, route, scope["method"], status).observe(
                     perf_counter() - began

@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 import structlog
 from sqlalchemy import Row, text
 
-from turnosya.runtime import metrics
+from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
 from turnosya.runtime.database import UNHURRIED, Database, Delivery, LostLease, current_delivery
 from turnosya.runtime.messages import Event, Unavailable
@@ -55,7 +55,7 @@ _CLAIM = text(
           AND (i.aggregate = '' OR NOT EXISTS (
               SELECT 1 FROM inbox e WHERE e.state = 'waiting' AND e.hearer = i.hearer
                 AND e.aggregate = i.aggregate AND e.sequence < i.sequence))
-        ORDER BY i.due_at LIMIT :room FOR UPDATE OF i SKIP LOCKED)
+        ORDER BY i.hearer = ANY(:urgent) DESC, i.due_at LIMIT :room FOR UPDATE OF i SKIP LOCKED)
       AND state = 'waiting' AND (leased_until IS NULL OR leased_until < now()) AND {UNHURRIED}
     RETURNING event_id, hearer, wire_name, body, attempts, request_id, traceparent,
               extract(epoch FROM now() - received_at) AS age_s
@@ -99,6 +99,8 @@ class Inbox:
             (hearer.name, hearer.event.wire_name): hearer for hearer in hearers
         }
         self._names = sorted({hearer.name for hearer in hearers})
+        # Somebody holds the phone in hand and waits for the code: these go before all others.
+        self._urgent = sorted({one.name for one in hearers if one.event.secret_fields()})
         self._wake = asyncio.Event()
         self._stopping = False
         self._running: set[asyncio.Task[None]] = set()
@@ -125,7 +127,7 @@ class Inbox:
                 "traceparent": envelope.headers.get(TRACEPARENT),
                 "lease": lease,
                 "lease_for": timedelta(seconds=self._settings.lease_s),
-                "room": 0 if self._stopping else self._room(),
+                "room": self._room(is_urgent=any(name in self._urgent for name in hearers)),
             },
         )
         ready = [row for row in rows if row.attempts]
@@ -134,8 +136,13 @@ class Inbox:
             self._behind += len(rows) - len(ready)
             self._wake.set()
 
-    def _room(self) -> int:
-        return max(0, self._settings.inbox_workers - len(self._running))
+    def _room(self, *, is_urgent: bool = False) -> int:
+        """How many more may begin. While many wait for an answer, what nobody waits for is done singly."""
+        if self._stopping:
+            return 0
+        workers = self._settings.inbox_workers
+        most = 2 * workers if is_urgent else 1 if load.is_busy() else workers
+        return max(0, most - len(self._running))
 
     async def run(self) -> None:
         """Handles what is due, until it is told to finish."""
@@ -164,6 +171,7 @@ class Inbox:
                 "lease": lease,
                 "lease_for": timedelta(seconds=self._settings.lease_s),
                 "hearers": self._names,
+                "urgent": self._urgent,
                 "room": room,
             },
         )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import Event, invalid
+from turnosya.runtime.messages import invalid
 from turnosya.services.turnos import copies, rules, telling
 from turnosya.services.turnos.availability import (
     CONFLICTS,
@@ -29,7 +28,7 @@ from turnosya.services.turnos.refusals import HoldExpired, TooManyHolds, refused
 from turnosya.services.turnos.resources import appointment_resource, hold_resource
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import seats
-from turnosya.services.turnos.store.seats import Look, Seat
+from turnosya.services.turnos.store.seats import About, Look, New, Seat
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, history_line, session_of
 from turnosya.services.turnos.windows import Window, instant, local_date, utc_offset_s
 
@@ -103,6 +102,12 @@ class Attempt:
         day_end = instant(zone, day + timedelta(days=1), 0)
         return Window(min(self.busy.start_at, instant(zone, day, 0)), max(self.busy.end_at, day_end))
 
+    @property
+    def about(self) -> About:
+        """On which rows the decision depends."""
+        order = self.order
+        return About(order.business_id, self.staff_ids, order.client.user_id, self.span, self.around)
+
 
 async def book(turnos: Turnos, order: Order, once: Once) -> Kept:
     """Books, or holds, a time; the first answer again for a repeated key.
@@ -132,23 +137,41 @@ async def _try(turnos: Turnos, order: Order, once: Once, shop: Shop) -> Kept:
     if order.staff_id is not None:
         shop.member(order.staff_id)
     attempt = Attempt(order, shop, shop.sought(order.service_ids), now)
+    kept = await _at_once(turnos, attempt, once)
+    if kept is not None:
+        return kept
     async with turnos.db.transaction() as tx:
         await seats.lock(tx, keys_of(attempt), once=once)
-        look = await seats.look(
-            tx,
-            once=once,
-            business_id=order.business_id,
-            staff_ids=attempt.staff_ids,
-            client_id=order.client.user_id,
-            span=attempt.span,
-            around=attempt.around,
-        )
+        look = await seats.look(tx, attempt.about, once=once)
         if look is None or look.revisions != shop.revisions:
             raise Stale
         if look.kept is not None:
             return look.kept
         await clear_lapsed(turnos, tx, shop, look.seats)
-        return await _write(turnos, tx, attempt, once=once, decision=decide(turnos, attempt, look))
+        new = _new(turnos, attempt, decide(turnos, attempt, look), once)
+        conflict = await seats.write(tx, new)
+        if conflict is not None:
+            raise refused(conflict)
+        return Kept(201, new.answer)
+
+
+async def _at_once(turnos: Turnos, attempt: Attempt, once: Once) -> Kept | None:
+    """Decides by a look without locks, and books if under the locks all is still so; None if it is not.
+
+    What it refuses was taken at the moment of the look.
+    """
+    async with turnos.db.read() as tx:
+        look = await seats.look(tx, attempt.about, once=once)
+    if look is None or look.revisions != attempt.shop.revisions:
+        raise Stale
+    if look.kept is not None:
+        return look.kept
+    if any(seat.has_lapsed(attempt.now) for seat in look.seats):
+        return None
+    new = _new(turnos, attempt, decide(turnos, attempt, look), once)
+    async with turnos.db.at_once() as tx:
+        booked = await seats.write_if_still_so(tx, new, look, keys_of(attempt))
+    return Kept(201, new.answer) if booked else None
 
 
 def keys_of(attempt: Attempt) -> set[int]:
@@ -268,29 +291,14 @@ def _refuse_too_many(turnos: Turnos, attempt: Attempt, live: Sequence[Seat]) -> 
         raise TooManyHolds(retry_after_s=max(1, int((min(ends) - attempt.now).total_seconds())))
 
 
-async def _write(
-    turnos: Turnos, tx: Transaction, attempt: Attempt, *, once: Once, decision: Decision
-) -> Kept:
+def _new(turnos: Turnos, attempt: Attempt, decision: Decision, once: Once) -> New:
     order, shop = attempt.order, attempt.shop
     turno = turno_of(turnos, attempt, decision)
-    zone = shop.calendar.zone
-    events: list[Event] = []
+    used = [hold.id for hold in decision.holds]
     if order.is_hold:
-        answer: dict[str, Any] = hold_resource(turno, zone)
-    else:
-        answer = appointment_resource(turno, zone)
-        events = telling.booked(turno, shop, actor_id=order.actor_id)
-    conflict = await seats.write(
-        tx,
-        turno,
-        once=once,
-        events=events,
-        answer=answer,
-        used_holds=[hold.id for hold in decision.holds],
-    )
-    if conflict is not None:
-        raise refused(conflict)
-    return Kept(201, answer)
+        return New(turno, once, answer=hold_resource(turno, shop.calendar.zone), used_holds=used)
+    events = telling.booked(turno, shop, actor_id=order.actor_id)
+    return New(turno, once, events, appointment_resource(turno, shop.calendar.zone), used)
 
 
 def turno_of(turnos: Turnos, attempt: Attempt, decision: Decision) -> Turno:

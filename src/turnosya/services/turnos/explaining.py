@@ -16,7 +16,7 @@ from turnosya.services.turnos.availability import Place, Reason, Sought, judge
 from turnosya.services.turnos.fresh import Stale, until_fresh
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import seats
-from turnosya.services.turnos.store.seats import Seat
+from turnosya.services.turnos.store.seats import About, Seat
 from turnosya.services.turnos.turno import busy_span
 from turnosya.services.turnos.windows import Window, instant, local_date
 
@@ -76,19 +76,13 @@ async def _look(turnos: Turnos, doubt: Doubt) -> Explanation:
     zone = shop.calendar.zone
     day = local_date(zone, doubt.at)
     busy = busy_span(doubt.at, sought.duration, sought.buffer_before, sought.buffer_after)
+    around = Window(
+        min(busy.start_at, instant(zone, day, 0)),
+        max(busy.end_at, instant(zone, day + timedelta(days=1), 0)),
+    )
+    about = About(doubt.business_id, [member.id for member in members], None, busy, around)
     async with turnos.db.read() as tx:
-        look = await seats.look(
-            tx,
-            once=_NO_KEY,
-            business_id=doubt.business_id,
-            staff_ids=[member.id for member in members],
-            client_id=None,
-            span=busy,
-            around=Window(
-                min(busy.start_at, instant(zone, day, 0)),
-                max(busy.end_at, instant(zone, day + timedelta(days=1), 0)),
-            ),
-        )
+        look = await seats.look(tx, about, once=_NO_KEY)
     if look is None or look.revisions != shop.revisions:
         raise Stale
     question = _Question(

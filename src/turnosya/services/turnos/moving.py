@@ -22,7 +22,7 @@ from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.sought import sought_again
 from turnosya.services.turnos.store import seats
 from turnosya.services.turnos.store import turnos as turno_store
-from turnosya.services.turnos.store.seats import Seat
+from turnosya.services.turnos.store.seats import About, Seat
 from turnosya.services.turnos.turno import Status, Turno, What, busy_span, session_of
 from turnosya.services.turnos.windows import Window, instant, local_date, utc_offset_s
 
@@ -77,15 +77,9 @@ async def _move(turnos: Turnos, tx: Transaction, move: Move, seen: Seen) -> Turn
     _refuse_if_fixed(turno, seen, now)
     if turno.starts_at == move.starts_at and move.staff_id in (None, turno.staff_id):
         return turno
-    look = await seats.look(
-        tx,
-        once=Once(None, b""),
-        business_id=old.business_id,
-        staff_ids=candidates,
-        client_id=old.client_id,
-        span=Window(move.starts_at, move.starts_at + sought.duration),
-        around=_around(shop, sought, move.starts_at),
-    )
+    span = Window(move.starts_at, move.starts_at + sought.duration)
+    about = About(old.business_id, candidates, old.client_id, span, _around(shop, sought, move.starts_at))
+    look = await seats.look(tx, about, once=Once(None, b""))
     if look is None or look.revisions != shop.revisions:
         raise Stale
     await clear_lapsed(turnos, tx, shop, look.seats)

@@ -128,16 +128,7 @@ async def _book(
 
 async def _decide(turnos: Turnos, tx: Transaction, attempt: Attempt) -> tuple[Turno, list[UUID]]:
     """The turno at one of the starts, and the holds that it replaces; raises the refusal."""
-    order = attempt.order
-    look = await seats.look(
-        tx,
-        once=_NO_KEY,
-        business_id=order.business_id,
-        staff_ids=attempt.staff_ids,
-        client_id=order.client.user_id,
-        span=attempt.span,
-        around=attempt.around,
-    )
+    look = await seats.look(tx, attempt.about, once=_NO_KEY)
     if look is None or look.revisions != attempt.shop.revisions:
         raise Stale
     await clear_lapsed(turnos, tx, attempt.shop, look.seats)

@@ -1,4 +1,8 @@
-"""The SQL of the booking path: three statements between BEGIN and COMMIT (rule R9)."""
+"""The SQL of the booking path (rule R9).
+
+A look, and a write that takes the locks and stands if all is still as it was seen: two round trips. Where
+it is not, three statements between BEGIN and COMMIT: locks, look, write.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import CursorResult, Dialect, Executable, Row, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from turnosya.runtime.database import Transaction
@@ -22,14 +27,13 @@ from turnosya.services.turnos.turno import Status, Turno
 from turnosya.services.turnos.windows import Window
 
 LIVE = "status IN ('held', 'pending', 'confirmed', 'proposed') AND NOT overbooked"
-_SEAT = (
-    "id, staff_id, client_id, service_id, service_ids, status, starts_at, ends_at, busy_from, busy_to, seat,"
-    " expires_at, for_appointment_id"
-)
-
 _LOCK = text("SELECT count(pg_advisory_xact_lock(key)) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
 # The rows of the members around the time, those of the client at the time, and the client's holds.
+_ABOUT = """
+    CAST(:about_business AS uuid), CAST(:members AS uuid[]), tstzrange(:around_from, :around_to),
+    CAST(:about_client AS uuid), tstzrange(:span_from, :span_to)
+"""
 _LOOK = text(
     f"""
     SELECT businesses.revision AS business_revision, coalesce(schedules.revision, 0) AS schedule_revision,
@@ -38,31 +42,26 @@ _LOOK = text(
     LEFT JOIN schedules ON schedules.business_id = businesses.id
     LEFT JOIN kept_answers AS kept
         ON kept.key = :key AND kept.kept_at > clock_timestamp() - interval '24 hours'
-    LEFT JOIN LATERAL (
-        SELECT {_SEAT} FROM appointments
-        WHERE staff_id = ANY(CAST(:staff_ids AS uuid[])) AND {LIVE}
-          AND tstzrange(busy_from, busy_to) && tstzrange(:busy_from, :busy_to)
-        UNION
-        SELECT {_SEAT} FROM appointments
-        WHERE business_id = :business_id AND client_id = :client_id AND {LIVE} AND for_appointment_id IS NULL
-          AND tstzrange(starts_at, ends_at) && tstzrange(:starts_at, :ends_at)
-        UNION
-        SELECT {_SEAT} FROM appointments
-        WHERE business_id = :business_id AND client_id = :client_id AND status = 'held'
-          AND for_appointment_id IS NULL
-    ) AS seat ON true
-    WHERE businesses.id = :business_id
-    """  # noqa: S608 - made of two constants
+    LEFT JOIN LATERAL seats_about({_ABOUT}) AS seat ON true
+    WHERE businesses.id = CAST(:about_business AS uuid) ORDER BY seat.id
+    """  # noqa: S608 - made of a constant
 )
 
 _SEATS = text(f"SELECT seat FROM appointments WHERE session_id = :session_id AND {LIVE}")  # noqa: S608 - as above
 
 _COLUMNS = [column.name for column in appointments.columns]
-_ARRAYS_AND_JSON = {"service_ids": "CAST(:service_ids AS uuid[])", "history": "CAST(:history AS jsonb)"}
-_WRITE = text(
-    f"""
-    WITH used AS (
-        DELETE FROM appointments WHERE id = ANY(CAST(:used AS uuid[])) AND status = 'held'
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+_VALUES = ", ".join(
+    f"CAST(:{column.name} AS {column.type.compile(_DIALECT)})" for column in appointments.columns
+)
+
+
+def _writing(condition: str) -> str:
+    """The statement that writes a turno and all that goes with it where ``condition`` holds."""
+    return f"""
+    WITH so AS MATERIALIZED (SELECT {condition} AS is_so), used AS (
+        DELETE FROM appointments
+        WHERE (SELECT is_so FROM so) AND id = ANY(CAST(:used AS uuid[])) AND status = 'held'
     ), told AS (
         INSERT INTO outbox (id, wire_name, aggregate, body, headers)
         SELECT event.id, event.wire_name, event.aggregate, event.body, CAST(event.headers AS jsonb)
@@ -70,18 +69,28 @@ _WRITE = text(
             CAST(:event_ids AS uuid[]), CAST(:wire_names AS text[]), CAST(:aggregates AS text[]),
             CAST(:bodies AS bytea[]), CAST(:headers AS text[])
         ) WITH ORDINALITY AS event (id, wire_name, aggregate, body, headers, place)
+        WHERE (SELECT is_so FROM so)
         ORDER BY event.place
     ), kept AS (
         INSERT INTO kept_answers (key, body_digest, status, answer)
         SELECT CAST(:key AS bytea), CAST(:body_digest AS bytea), CAST(:kept_status AS integer),
                CAST(:answer AS jsonb)
-        WHERE CAST(:key AS bytea) IS NOT NULL
+        WHERE (SELECT is_so FROM so) AND CAST(:key AS bytea) IS NOT NULL
         ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, status = excluded.status,
             answer = excluded.answer, kept_at = clock_timestamp()
     )
-    INSERT INTO appointments ({", ".join(_COLUMNS)})
-    VALUES ({", ".join(_ARRAYS_AND_JSON.get(name, f":{name}") for name in _COLUMNS)})
-    """  # noqa: S608 - made of the names of our own columns
+    INSERT INTO appointments ({", ".join(_COLUMNS)}) SELECT {_VALUES} WHERE (SELECT is_so FROM so)
+    """  # noqa: S608 - made of constants and the names of our own columns
+
+
+_WRITE = text(_writing("true"))
+_WRITE_IF_STILL_SO = text(
+    _writing(
+        f"""
+        is_still_so(CAST(:locks AS bigint[]), {_ABOUT}, CAST(:key AS bytea),
+            CAST(:business_revision AS integer), CAST(:schedule_revision AS integer), CAST(:seen AS text[]))
+        """
+    )
 )
 
 _CONFLICT_OF = {
@@ -114,12 +123,39 @@ _LAPSING = (Status.HELD, Status.PENDING, Status.PROPOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What one look under the locks shows."""
+class About:
+    """On what a booking depends: rows of these members around its time, and the client's own."""
 
+    business_id: UUID
+    staff_ids: Sequence[UUID]
+    client_id: UUID | None
+    span: Window
+    around: Window
+    """The wider time in which the members' rows are read."""
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of the statements that look there."""
+        return {
+            "about_business": self.business_id,
+            "members": list(self.staff_ids),
+            "about_client": self.client_id,
+            "span_from": self.span.start_at,
+            "span_to": self.span.end_at,
+            "around_from": self.around.start_at,
+            "around_to": self.around.end_at,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look shows; under the locks it stays so."""
+
+    about: About
     revisions: tuple[int, int]
     kept: Kept | None
     seats: Sequence[Seat]
+    seen: Sequence[str]
+    """The rows and who wrote them last, by which `write_if_still_so` knows them again."""
 
 
 def staff_key(staff_id: UUID) -> int:
@@ -147,53 +183,42 @@ async def lock(tx: Transaction, keys: Iterable[int], *, once: Once | None = None
 
     One statement, for what is read after it must be read with a new snapshot.
     """
-    ordered = sorted(set(keys))
-    if once is not None and once.lock_key is not None:
-        ordered.insert(0, once.lock_key)
+    await _locking(tx, _LOCK, {"keys": _in_order(keys, once)}, once)
+
+
+def _in_order(keys: Iterable[int], once: Once | None) -> list[int]:
+    first = [] if once is None or once.lock_key is None else [once.lock_key]
+    return [*first, *sorted(set(keys))]
+
+
+async def _locking(
+    tx: Transaction, statement: Executable, values: Mapping[str, Any], once: Once | None
+) -> CursorResult[Any]:
     try:
-        await tx.execute(_LOCK, {"keys": ordered})
+        return await tx.execute(statement, values)
     except DBAPIError as error:
         if getattr(error.orig, "sqlstate", None) != "55P03":
             raise
         raise IdempotencyInProgress if once and once.key else Unavailable from error
 
 
-async def look(
-    tx: Transaction,
-    *,
-    once: Once,
-    business_id: UUID,
-    staff_ids: Sequence[UUID],
-    client_id: UUID | None,
-    span: Window,
-    around: Window,
-) -> Look | None:
-    """All that a booking at ``span`` depends on; None for a business that turnos does not know.
-
-    ``around`` is the wider time in which the members' rows are read.
-    """
-    rows = await tx.execute(
-        _LOOK,
-        {
-            "key": once.key,
-            "business_id": business_id,
-            "staff_ids": list(staff_ids),
-            "client_id": client_id,
-            "starts_at": span.start_at,
-            "ends_at": span.end_at,
-            "busy_from": around.start_at,
-            "busy_to": around.end_at,
-        },
-    )
-    found = rows.all()
+async def look(tx: Transaction, about: About, *, once: Once) -> Look | None:
+    """All that a booking depends on; None for a business that turnos does not know."""
+    found = (await tx.execute(_LOOK, {"key": once.key, **about.values()})).all()
     if not found:
         return None
     first = found[0]
     kept = None
     if first.body_digest is not None:
         kept = once.matching(first.body_digest, first.kept_status, json_value(first.kept_answer))
-    revisions = (first.business_revision, first.schedule_revision)
-    return Look(revisions, kept, [_seat(row) for row in found if row.id is not None])
+    rows = [row for row in found if row.id is not None]
+    return Look(
+        about,
+        (first.business_revision, first.schedule_revision),
+        kept,
+        [_seat(row) for row in rows],
+        [f"{row.id} {row.written_by}" for row in rows],
+    )
 
 
 async def seats_of(tx: Transaction, session_id: UUID) -> set[int]:
@@ -202,41 +227,66 @@ async def seats_of(tx: Transaction, session_id: UUID) -> set[int]:
     return {row.seat for row in rows}
 
 
-async def write(
-    tx: Transaction,
-    turno: Turno,
-    *,
-    once: Once,
-    events: Sequence[Event] = (),
-    answer: Mapping[str, Any] | None = None,
-    used_holds: Sequence[UUID] = (),
-) -> Reason | None:
-    """Stores a new turno, its events and the kept answer, and lets go of the holds it was made of.
+@dataclass(frozen=True, slots=True)
+class New:
+    """A new turno and what is written with it: its events, the kept answer; the holds it was made of go."""
+
+    turno: Turno
+    once: Once
+    events: Sequence[Event] = ()
+    answer: Mapping[str, Any] | None = None
+    used_holds: Sequence[UUID] = ()
+
+    def values(self, tx: Transaction) -> dict[str, Any]:
+        """The parameters of the statements that write it."""
+        outgoing = [tx.outgoing(event) for event in self.events]
+        return {
+            **row_values(self.turno),
+            "history": json.dumps(self.turno.history),
+            "used": list(self.used_holds),
+            "event_ids": [one["id"] for one in outgoing],
+            "wire_names": [one["wire_name"] for one in outgoing],
+            "aggregates": [one["aggregate"] for one in outgoing],
+            "bodies": [one["body"] for one in outgoing],
+            "headers": [one["headers"] for one in outgoing],
+            "key": self.once.key,
+            "body_digest": self.once.body_digest,
+            "kept_status": 201,
+            "answer": json.dumps(self.answer),
+        }
+
+
+async def write(tx: Transaction, new: New) -> Reason | None:
+    """Stores it, under the locks.
 
     Answers why not, if a constraint refuses it: then the transaction can only be rolled back.
     """
-    outgoing = [tx.outgoing(event) for event in events]
     try:
-        await tx.execute(
-            _WRITE,
-            {
-                **row_values(turno),
-                "history": json.dumps(turno.history),
-                "used": list(used_holds),
-                "event_ids": [one["id"] for one in outgoing],
-                "wire_names": [one["wire_name"] for one in outgoing],
-                "aggregates": [one["aggregate"] for one in outgoing],
-                "bodies": [one["body"] for one in outgoing],
-                "headers": [one["headers"] for one in outgoing],
-                "key": once.key,
-                "body_digest": once.body_digest,
-                "kept_status": 201,
-                "answer": json.dumps(answer),
-            },
-        )
+        await tx.execute(_WRITE, new.values(tx))
     except IntegrityError as error:
         return conflict_of(error)
     return None
+
+
+async def write_if_still_so(tx: Transaction, new: New, seen: Look, keys: Iterable[int]) -> bool:
+    """Takes the locks and stores it if all is as ``seen``, in one statement that is all of its transaction.
+
+    False if something has changed, or a constraint refuses it: nothing is written then.
+    """
+    once = new.once
+    values = {
+        **new.values(tx),
+        **seen.about.values(),
+        "locks": _in_order(keys, once),
+        "business_revision": seen.revisions[0],
+        "schedule_revision": seen.revisions[1],
+        "seen": list(seen.seen),
+    }
+    try:
+        return bool((await _locking(tx, _WRITE_IF_STILL_SO, values, once)).rowcount)
+    except IntegrityError as error:
+        conflict_of(error)
+        return False
 
 
 def row_values(turno: Turno) -> dict[str, Any]:
