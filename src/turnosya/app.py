@@ -20,10 +20,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from turnosya.clock_follower import follow_clock
 from turnosya.contracts.auth import GetSigningKeys
-from turnosya.contracts.checks import KeepLogs
+from turnosya.contracts.checks import KeepLogs, ProcessLives
 from turnosya.contracts.jobs import ClockMoved, DeclareSchedules, UseClock
 from turnosya.embedded import Embedded, embedded_servers
 from turnosya.embedded.beside import running_beside
+from turnosya.living import saying_that_we_live
 from turnosya.log_shipping import shipping_logs
 from turnosya.runtime import log_queue, migrate
 from turnosya.runtime.bus import Bus, Transport
@@ -31,6 +32,7 @@ from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.ids import new_id
+from turnosya.runtime.measuring import watch_loop
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Message
 from turnosya.runtime.reaching import reaching
@@ -68,7 +70,14 @@ SERVICES: Mapping[str, Service[Any]] = {
     service.name: service
     for service in (jobs, auth, users, business, turnos, notification, chat, files, gateway, checks)
 }
-OF_EVERY_PROCESS: Sequence[type[Message]] = (GetSigningKeys, UseClock, ClockMoved, DeclareSchedules, KeepLogs)
+OF_EVERY_PROCESS: Sequence[type[Message]] = (
+    GetSigningKeys,
+    UseClock,
+    ClockMoved,
+    DeclareSchedules,
+    KeepLogs,
+    ProcessLives,
+)
 """What a process says and hears for all its services together."""
 _FOLLOW_THE_CLOCK = {"turnos", "jobs", "notification"}
 _CLOCK_WITHIN_S = 5.0
@@ -430,6 +439,11 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
             if follows and service is jobs:
                 await _begin_to_follow(bus, clock, process_id, stack)
         await stack.enter_async_context(shipping_logs(bus, log_queue.queue))
+        watching = asyncio.create_task(watch_loop())
+        stack.callback(watching.cancel)
+        await stack.enter_async_context(
+            saying_that_we_live(bus, process_id, running, port=target.process.port)
+        )
         await _begin_to_work(running.values())
         declaring = asyncio.create_task(declare_schedules(bus, [SERVICES[name] for name in names]))
         stack.callback(declaring.cancel)

@@ -3,12 +3,12 @@
 import importlib
 from collections.abc import Iterator
 
-from turnosya.contracts import auth, business, chat, turnos, users
+from turnosya.contracts import auth, business, chat, checks, turnos, users
 from turnosya.runtime.messages import Event
 from turnosya.services.notification import rules, wording
 from turnosya.services.notification.service import service as notification
 
-TOLD_OF = (auth, users, turnos, business, chat)
+TOLD_OF = (auth, users, turnos, business, chat, checks)
 # Not what happened to a person, but what services say among themselves.
 NOT_NEWS = {
     "auth.AccessChanged": "what ends access, for gateways",
@@ -28,6 +28,7 @@ NOT_NEWS = {
     "chat.PersonForgotten": "for users: erased here too",
     "business.BusinessChanged": "a copy for other services",
     "chat.ConversationMoved": "a hint between copies of chat",
+    "checks.ProcessLives": "a sign of life of a process, for checks",
     "chat.TypingShown": "a hint between copies of chat",
     "chat.ClientWrote": "chat to itself: an answer by itself",
 }

@@ -69,6 +69,7 @@ ADMINS = {
     "GET /v1/checks/dead-letters",
     "GET /v1/checks/logs",
     "GET /v1/checks/logs/stream",
+    "GET /v1/checks/processes",
     "POST /v1/checks/dead-letters/{dead_letter_id}/replay",
     "GET /v1/users",
     "POST /v1/jobs/{job_id}/cancel",

@@ -1,10 +1,11 @@
 """What checks answers."""
 
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.users import Held
-from turnosya.runtime.messages import Message, Nothing, Rpc
+from turnosya.runtime.messages import Event, Message, Nothing, Rpc
 
 
 class GetHeld(Rpc[Held]):
@@ -33,3 +34,41 @@ class KeepLogs(Rpc[Nothing]):
     """Store these lines; one that is stored already stays as it is, so that a batch may be repeated."""
 
     lines: list[LogLine]
+
+
+class ProcessLives(Event):
+    """A process says every 3 s that it lives and what it lacks; the last time, that it ends."""
+
+    process_id: UUID
+    services: list[str]
+    address: str
+    """Where its API listens, host and port: the next process there is this one, started again."""
+    pid: int
+    started_at: datetime
+    away: list[str]
+    """What its services need and did not find: ``turnos database``."""
+    ends: bool = False
+
+
+class AlertRaised(Event):
+    """Something that an admin must know: told once while it lasts, and in ten minutes."""
+
+    aggregate: ClassVar[str] = "subject"
+
+    alert_id: UUID
+    kind: str
+    """``process_dead``, ``service_down``, ``queue_unheard``, ``dependency_away`` or ``schedule_missed``."""
+    subject: str
+    """A process and its address, a service, a queue, a service and what it lacks, or the key of a job."""
+    since: datetime
+
+
+class AlertCleared(Event):
+    """It is over."""
+
+    aggregate: ClassVar[str] = "subject"
+
+    alert_id: UUID
+    kind: str
+    subject: str
+    since: datetime

@@ -70,6 +70,10 @@ class GetPeople(Rpc[People]):
     ids: list[UUID]
 
 
+class GetAdmins(Rpc[People]):
+    """Who may be told what goes wrong? All admins that are not blocked; 100 at most."""
+
+
 class FindByPhone(Rpc[People]):
     """The account with this number (E.164), if there is one."""
 

@@ -44,6 +44,14 @@ class Envelope:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How many events wait in a durable queue, and how many processes take from it."""
+
+    waiting: int
+    consumers: int
+
+
 class NobodyAnswers(Exception):
     """No process answers this request."""
 
@@ -82,6 +90,10 @@ class Transport(Protocol):
 
     async def hear_every_copy(self, wire_name: str, handler: Callable[[Envelope], Awaitable[None]]) -> None:
         """Hands events with this name to ``handler`` in this process, best effort."""
+
+    async def depths(self) -> Mapping[str, Depth]:
+        """Of each durable queue of the system; raises ``ConnectionError`` when the broker is away."""
+        ...
 
     @property
     def healthy(self) -> bool:
@@ -236,6 +248,13 @@ class Bus:
         _, late = await asyncio.wait(self._running, timeout=within_s)
         for task in late:
             task.cancel()
+
+    async def depths(self) -> Mapping[str, Depth]:
+        """How full each durable queue is; raises ``Unavailable`` when that cannot be known now."""
+        try:
+            return await self._transport.depths()
+        except (ConnectionError, TimeoutError):
+            raise Unavailable from None
 
     # --- events ---
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from turnosya.runtime import metrics
 from turnosya.runtime.messages import Unavailable
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ class Database:
     def __init__(self, url: str, bus: Bus, *, name: str, pool_size: int) -> None:
         self.url = asyncpg_url(url)
         self._bus = bus
+        self._name = name
+        self.pool_size = pool_size
         self.on_events: Callable[[], None] = lambda: None
         self.engine: AsyncEngine = create_async_engine(
             self.url,
@@ -142,6 +145,12 @@ class Database:
 
         self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
+    @property
+    def connections_in_use(self) -> int:
+        """How many of the pool's connections somebody works with now."""
+        pool: Any = self.engine.pool
+        return int(pool.checkedout())
+
     async def close(self) -> None:
         """Returns every connection to the server."""
         await self.engine.dispose()
@@ -154,7 +163,7 @@ class Database:
         nothing: a handler opens one transaction at most.
         """
         delivery = current_delivery.get()
-        async with _unavailable_when_away(), self.engine.connect() as connection:
+        async with _unavailable_when_away(self._name), self.engine.connect() as connection:
             tx = Transaction(connection, self._bus)
             try:
                 await connection.begin()
@@ -174,7 +183,7 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
         """Reads only, one snapshot and one round trip a statement; nothing is marked or told."""
-        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
+        async with _unavailable_when_away(self._name), self._each_by_itself.connect() as connection:
             yield Transaction(connection, self._bus)
 
     @asynccontextmanager
@@ -190,7 +199,7 @@ class Database:
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]]
     ) -> Sequence[Row[Any]]:
         """One statement that is a transaction of its own, in one round trip; nothing is marked or told."""
-        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
+        async with _unavailable_when_away(self._name), self._each_by_itself.connect() as connection:
             result = await connection.execute(statement, parameters)
             return result.all() if result.returns_rows else ()
 
@@ -221,11 +230,12 @@ async def _mark_heard(connection: AsyncConnection, delivery: Delivery) -> None:
 
 
 @asynccontextmanager
-async def _unavailable_when_away() -> AsyncGenerator[None]:
+async def _unavailable_when_away(name: str) -> AsyncGenerator[None]:
     try:
         yield
     except PoolTimeout as error:
         log.warning("database_pool_exhausted")
+        metrics.pool_exhausted.labels(name).inc()
         raise Unavailable from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""

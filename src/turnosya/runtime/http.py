@@ -280,6 +280,7 @@ def web_app(
         # A path with a slash too many is not built; a redirect would say our own address, or a forged Host.
         redirect_slashes=False,
     )
+    app.state.service = name
     app.state.tokens = tokens
     app.state.context = context
     app.state.routes = [route for one in routers for route in one.routes if isinstance(route, APIRoute)]
@@ -311,6 +312,7 @@ def _add_health(app: FastAPI, ready: Callable[[], Awaitable[bool]]) -> None:
 
 async def _on_service_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ServiceError)  # noqa: S101 - registered for it
+    metrics.refusals.labels(request.app.state.service, error.code).inc()
     headers: dict[str, str] = getattr(error, "answer_headers", {})
     return problem_response(error, _language(request), headers)
 

@@ -75,6 +75,19 @@ _DEAD = text(
 )
 
 
+_DEPTH = text(
+    "SELECT count(*) AS depth, coalesce(extract(epoch FROM clock_timestamp() - min(received_at)), 0) AS age_s"
+    " FROM (SELECT received_at FROM inbox WHERE state = 'waiting' ORDER BY due_at LIMIT 10000) AS waiting"
+)
+
+
+async def depth(db: Database) -> tuple[int, float]:
+    """How many events wait to be handled, 10,000 at most, and the age of the oldest in seconds."""
+    async with db.read() as tx:
+        found = (await tx.execute(_DEPTH)).one()
+    return int(found.depth), float(found.age_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Hearer:
     """A function that hears one kind of event, bound to its service's context."""

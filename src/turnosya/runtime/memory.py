@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
-from turnosya.runtime.bus import TIMEOUT_MS, Envelope, NobodyAnswers, Undelivered
+from turnosya.runtime.bus import TIMEOUT_MS, Depth, Envelope, NobodyAnswers, Undelivered
 
 Begin = Callable[[Envelope], asyncio.Task[Envelope]]
 Receiver = Callable[[Envelope], Awaitable[None]]
@@ -110,6 +110,10 @@ class MemoryTransport:
     async def hear(self, queue: str, store: Receiver) -> None:
         """The first that hears a queue stores for all; the next takes over when it is gone."""
         self._stores[queue].append(store)
+
+    async def depths(self) -> Mapping[str, Depth]:
+        """Nothing waits here: what a hearer has not stored stays with the one who tells."""
+        return {queue: Depth(0, len(self._stores.get(queue, ()))) for queue in self._queues}
 
     async def hear_every_copy(self, wire_name: str, handler: Receiver) -> None:
         """Every handler gets every such event."""

@@ -18,7 +18,29 @@ rpc_seconds = Histogram(
     buckets=_SECONDS,
 )
 events_heard = Counter("turnosya_events_heard_total", "Events handled, by hearer.", ("hearer", "outcome"))
-outbox_waiting = Gauge("turnosya_outbox_waiting", "Events stored and not yet delivered.", ("service",))
+events_told = Counter("turnosya_events_told_total", "Events delivered to all who hear them.", ("event",))
+outbox_waiting = Gauge(
+    "turnosya_outbox_waiting", "Events stored and not yet delivered, 10,000 at most.", ("service",)
+)
+outbox_oldest_s = Gauge(
+    "turnosya_outbox_oldest_seconds", "Age of the oldest event not yet delivered.", ("service",)
+)
+inbox_waiting = Gauge(
+    "turnosya_inbox_waiting", "Events heard and not yet handled, 10,000 at most.", ("service",)
+)
+inbox_oldest_s = Gauge("turnosya_inbox_oldest_seconds", "Age of the oldest of them.", ("service",))
+pool_used = Gauge("turnosya_pool_used", "Database connections in use when last looked at.", ("service",))
+pool_size = Gauge("turnosya_pool_size", "Database connections there may be.", ("service",))
+pool_exhausted = Counter(
+    "turnosya_pool_exhausted_total", "Who got no database connection in time.", ("service",)
+)
+dependency_up = Gauge(
+    "turnosya_dependency_up", "1 when the service's dependency answered last.", ("service", "dependency")
+)
+refusals = Counter("turnosya_refusals_total", "Requests refused, by the problem's code.", ("service", "code"))
+loop_lag_s = Histogram(
+    "turnosya_loop_lag_seconds", "How late the event loop came to what was due.", buckets=_SECONDS
+)
 logs_dropped = Counter("turnosya_logs_dropped_total", "Log lines dropped because nobody took them.")
 service_up = Gauge(
     "turnosya_service_up", "1 when checks found the service ready at its last look.", ("service",)

@@ -34,6 +34,19 @@ _DELETE = text(f"DELETE FROM outbox WHERE id = ANY(:ids) AND {UNHURRIED}").bindp
 )
 
 
+_DEPTH = text(
+    "SELECT count(*) AS depth, coalesce(extract(epoch FROM clock_timestamp() - min(created_at)), 0) AS age_s"
+    " FROM (SELECT created_at FROM outbox ORDER BY sequence LIMIT 10000) AS waiting"
+)
+
+
+async def depth(db: Database) -> tuple[int, float]:
+    """How many events wait to be delivered, 10,000 at most, and the age of the oldest in seconds."""
+    async with db.read() as tx:
+        found = (await tx.execute(_DEPTH)).one()
+    return int(found.depth), float(found.age_s)
+
+
 class Relay:
     """Delivers the outbox of one service, at least once and in order per aggregate.
 
@@ -126,7 +139,6 @@ class Relay:
             delivered = [event_id for ids in done for event_id in ids]
             if delivered:
                 await self._db.write(_DELETE, {"ids": delivered})
-            metrics.outbox_waiting.labels(self._name).set(len(rows) - len(delivered))
             if len(delivered) < len(rows):
                 return False
             # What was stored since wakes us.
@@ -145,5 +157,6 @@ class Relay:
                         "event_not_delivered", event_name=row.wire_name, event_id=str(row.id), why=str(error)
                     )
                     break
+                metrics.events_told.labels(row.wire_name).inc()
                 delivered.append(row.id)
         return delivered

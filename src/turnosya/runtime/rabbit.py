@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from aio_pika.abc import (
 )
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
-from turnosya.runtime.bus import TIMEOUT_MS, Envelope, NobodyAnswers, Undelivered
+from turnosya.runtime.bus import TIMEOUT_MS, Depth, Envelope, NobodyAnswers, Undelivered
 
 log = structlog.get_logger()
 
@@ -200,6 +200,13 @@ class RabbitTransport:
         """Hands such events to ``handler`` while we are connected."""
         self._copies.setdefault(wire_name, []).append(handler)
         await self._receive_more()
+
+    async def depths(self) -> Mapping[str, Depth]:
+        """As the broker counts them."""
+        try:
+            return await self._live().depths(self._queues)
+        except _LOST as error:
+            raise ConnectionError(type(error).__name__) from error
 
 
 class _Session:
@@ -380,6 +387,17 @@ class _Session:
     async def _on_copy(self, message: AbstractIncomingMessage) -> None:
         for receiver in self._copy_receivers.get(message.type or "", ()):
             await receiver(_envelope(message))
+
+    async def depths(self, names: Iterable[str]) -> dict[str, Depth]:
+        assert self._connection is not None  # noqa: S101 - live
+        found: dict[str, Depth] = {}
+        # A channel of its own: the broker closes it for a queue that somebody has deleted.
+        async with asyncio.timeout(_OPEN_WITHIN_S), await self._connection.channel() as channel:
+            for name in names:
+                queue = await channel.declare_queue(name, passive=True)
+                told = queue.declaration_result
+                found[name] = Depth(told.message_count or 0, told.consumer_count or 0)
+        return found
 
     def _start(self, work: Any) -> None:  # noqa: ANN401 - a coroutine
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

@@ -15,13 +15,14 @@ from fastapi import APIRouter
 from redis.asyncio import Redis
 from starlette.types import ASGIApp
 
-from turnosya.runtime import dead_letters, idempotency
+from turnosya.runtime import dead_letters, idempotency, metrics
 from turnosya.runtime.bus import STATUS, Bus, Envelope
 from turnosya.runtime.clock import Clock
 from turnosya.runtime.database import Database
 from turnosya.runtime.http import below_paths, web_app
 from turnosya.runtime.identity import TokenVerifier
 from turnosya.runtime.inbox import Hearer, Inbox
+from turnosya.runtime.measuring import measure_forever
 from turnosya.runtime.messages import Answer, C, Event, Hearing, Rpc, Unavailable
 from turnosya.runtime.migrate import DataIsNewer, is_current
 from turnosya.runtime.outbox import Relay
@@ -153,6 +154,8 @@ class Running(Generic[C]):
     """Gets a sentence when one of its loops ended by a defect: the process must not go on half alive."""
     app: ASGIApp | None = None
     context: C | None = None
+    away: tuple[str, ...] = ()
+    """What it needs and did not find when it was last asked whether it is ready."""
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _tasks: list[asyncio.Task[Any]] = field(default_factory=list[asyncio.Task[Any]])
     _inboxes: list[Inbox] = field(default_factory=list[Inbox])
@@ -237,6 +240,7 @@ class Running(Generic[C]):
         relay = Relay(db, bus, name=service.name, poll_s=self.messaging.poll_s)
         db.on_events = relay.wake
         self._start_later(relay.run, f"{service.name}:relay")
+        self._start_later(partial(measure_forever, db, service.name), f"{service.name}:measure")
         for queue in service.queues():
             hearers = [
                 Hearer(hearing.hearer, hearing.event, partial(hearing.handler, context))
@@ -288,14 +292,16 @@ class Running(Generic[C]):
         return self._was_ready
 
     async def _ask_ready(self) -> bool:
-        if not self.host.bus.healthy:
-            return False
-        if self.service.migrations is not None and not await self.host.db.ready():
-            return False
-        if self.service.ready is not None:
+        answers = {"broker": self.host.bus.healthy}
+        if answers["broker"] and self.service.migrations is not None:
+            answers["database"] = await self.host.db.ready()
+        if all(answers.values()) and self.service.ready is not None:
             assert self.context is not None  # noqa: S101 - begun
-            return await self.service.ready(self.context)
-        return True
+            answers["redis" if self.service.redis else "itself"] = await self.service.ready(self.context)
+        for name, is_up in answers.items():
+            metrics.dependency_up.labels(self.service.name, name).set(is_up)
+        self.away = tuple(name for name, is_up in answers.items() if not is_up)
+        return not self.away
 
     def stop_being_ready(self) -> None:
         """The first step of stopping: no new work is sent here."""

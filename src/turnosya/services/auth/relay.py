@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from turnosya.runtime.bus import SEQUENCE, Envelope, Undelivered
 from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.metrics import events_told
 from turnosya.services.auth.metrics import events_waiting_s
 from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS
 
@@ -104,5 +105,6 @@ class Relay:
         except (Undelivered, ConnectionError) as error:
             log.warning("event_not_delivered", event_name=entry["name"], why=type(error).__name__)
             return False
+        events_told.labels(entry["name"]).inc()
         events_waiting_s.labels(stream).observe(max(0, now_ms - int(moment)) / 1000)
         return True

@@ -9,7 +9,7 @@ import structlog
 from turnosya.runtime import metrics
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import ServiceError
-from turnosya.services.checks import days, rules
+from turnosya.services.checks import alerts, days, rules
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.rules import Health
 
@@ -21,6 +21,7 @@ async def watch(checks: Checks) -> None:
     while not checks.stopping.is_set():
         try:
             await look(checks)
+            await alerts.look(checks)
         except Exception:
             log.exception("look_failed")
         every_s = checks.settings.health_every_s

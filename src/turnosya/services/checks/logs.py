@@ -15,6 +15,7 @@ import structlog
 from turnosya.contracts.checks import KeepLogs, LogLine
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.services.checks.metrics import log_lines_kept
 from turnosya.services.checks.store import logs as store
 from turnosya.services.checks.store.logs import Lines
 
@@ -36,6 +37,7 @@ STREAM_S = 300.0
 async def keep(checks: Checks, request: KeepLogs) -> Nothing:
     """Stores a batch."""
     await store.keep(checks.db, request.lines)
+    log_lines_kept.inc(len(request.lines))
     return Nothing()
 
 

@@ -1,9 +1,16 @@
 """Checks: whether all of it lives, what it logged and gave up, and what happened to accounts."""
 
-from turnosya.contracts import auth, business, gateway, users
-from turnosya.contracts.checks import ForgetAudit, GetHeld, KeepLogs
+from turnosya.contracts import auth, business, gateway, jobs, users
+from turnosya.contracts.checks import (
+    AlertCleared,
+    AlertRaised,
+    ForgetAudit,
+    GetHeld,
+    KeepLogs,
+    ProcessLives,
+)
 from turnosya.runtime.service import Recurs, Service
-from turnosya.services.checks import audit, days, health, logs, routes
+from turnosya.services.checks import alerts, audit, days, health, logs, processes, routes
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.settings import ChecksSettings
 
@@ -21,7 +28,10 @@ service = Service(
         business.SecurityNoted.heard_by(audit.note),
         gateway.SecurityNoted.heard_by(audit.note),
         users.SecurityNoted.heard_by(audit.note),
+        jobs.ScheduleMissed.heard_by(alerts.schedule_missed),
+        ProcessLives.heard_by(processes.hear, every_copy=True),
     ],
+    tells=[AlertRaised, AlertCleared],
     web=routes.ROUTERS,
     runs=[health.watch, logs.tend_forever, days.keep_forever],
     recurs=[Recurs(ForgetAudit(), every_s=3600)],

@@ -12,6 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.utils import ClientDisconnected
 
 from turnosya.runtime.messages import Forbidden, Kind, ServiceError, TimedOut
+from turnosya.runtime.metrics import refusals
 from turnosya.services.gateway import hygiene, problems, rules
 from turnosya.services.gateway.rules import Headers
 
@@ -134,6 +135,7 @@ class Exchange:
     async def refuse(self, error: ServiceError) -> None:
         """Answers a problem, unless an answer has begun."""
         if not self.started and not self.given_up:
+            refusals.labels("gateway", error.code).inc()
             await self._answer_problem(error)
 
     async def _answer_problem(self, error: ServiceError) -> None:

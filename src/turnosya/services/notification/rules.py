@@ -54,6 +54,8 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "message_waiting": _BOTH,
     "business_suspended": ("owner",),
     "suspension_lifted": ("owner",),
+    "alert_raised": ("person",),
+    "alert_cleared": ("person",),
     "appointment_reminder": _CLIENT,
     "daily_agenda": ("owner",),
     "weekly_summary": ("owner",),

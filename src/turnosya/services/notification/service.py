@@ -3,6 +3,7 @@
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
 from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
 from turnosya.contracts.chat import MessageWaiting
+from turnosya.contracts.checks import AlertCleared, AlertRaised
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
 from turnosya.contracts.notification import (
     AskForReminders,
@@ -37,6 +38,7 @@ from turnosya.contracts.users import (
     DropDevice,
     EmailConfirmationRequested,
     FindByPhone,
+    GetAdmins,
     GetPeople,
     GetReach,
     NotificationSettingsChanged,
@@ -48,6 +50,7 @@ from turnosya.runtime.service import Recurs, Service
 from turnosya.services.notification import (
     accounts,
     agenda_routes,
+    alerts,
     appointments,
     businesses,
     codes,
@@ -98,6 +101,8 @@ service = Service(
         MessageWaiting.heard_by(talks.tell),
         BusinessSuspended.heard_by(businesses.tell),
         SuspensionLifted.heard_by(businesses.tell),
+        AlertRaised.heard_by(alerts.tell),
+        AlertCleared.heard_by(alerts.tell),
     ],
     answers=[
         GetHeld.answered_by(erasure.held),
@@ -105,7 +110,7 @@ service = Service(
         AskForReminders.answered_by(reminders.ask_again),
         ForgetOld.answered_by(delivery.forget),
     ],
-    asks=[GetPeople, FindByPhone, GetReach, DropDevice, AnswerLink],
+    asks=[GetPeople, GetAdmins, FindByPhone, GetReach, DropDevice, AnswerLink],
     tells=[PersonForgotten, ReplyReceived, WordReceived, ScheduleRequested, ScheduleCancelled],
     web=[routes.routes, webhook_routes.routes, agenda_routes.routes],
     runs=[

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.contracts.users import FindByPhone, GetPeople, People, Person, PersonChanged
+from turnosya.contracts.users import FindByPhone, GetAdmins, GetPeople, People, Person, PersonChanged
 from turnosya.runtime.messages import NotFound
 from turnosya.services.users import emails
 from turnosya.services.users.store import accounts
@@ -33,6 +33,13 @@ async def find_people(users: Users, request: GetPeople) -> People:
     """Those of the asked that exist."""
     async with users.db.read() as tx:
         found = await accounts.find_many(tx, request.ids)
+    return People(people=[person_of(account) for account in found])
+
+
+async def find_admins(users: Users, _request: GetAdmins) -> People:
+    """All admins that are not blocked."""
+    async with users.db.read() as tx:
+        found = await accounts.admins(tx)
     return People(people=[person_of(account) for account in found])
 
 

@@ -8,6 +8,7 @@ from turnosya.contracts.users import (
     DropDevice,
     EmailConfirmationRequested,
     FindByPhone,
+    GetAdmins,
     GetBlocked,
     GetPeople,
     GetReach,
@@ -37,6 +38,7 @@ service = Service(
     answers=[
         CheckPassword.answered_by(credentials.check),
         GetPeople.answered_by(people.find_people),
+        GetAdmins.answered_by(people.find_admins),
         FindByPhone.answered_by(people.find_by_phone),
         GetReach.answered_by(reach.find),
         DropDevice.answered_by(reach.device_is_gone),

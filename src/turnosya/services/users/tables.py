@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -36,6 +37,8 @@ people = Table(
 )
 # One account an address, however its letters are cased.
 Index("people_email_key", func.lower(people.c.email), unique=True)
+# A handful of millions.
+Index("people_admins", people.c.id, postgresql_where=text("'admin' = ANY(roles)"))
 
 # Kept here as well as in auth, whose Redis may come back empty.
 blocks = Table(

@@ -1,5 +1,5 @@
 """HTTP of checks, a file per noun."""
 
-from turnosya.services.checks.routes import dead_letters, health, logs, status
+from turnosya.services.checks.routes import dead_letters, health, logs, processes, status
 
-ROUTERS = [health.routes, logs.routes, dead_letters.routes, status.routes]
+ROUTERS = [health.routes, logs.routes, dead_letters.routes, processes.routes, status.routes]

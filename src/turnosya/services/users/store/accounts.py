@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, any_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import RowMapping, any_, bindparam, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -66,7 +66,8 @@ async def add(tx: Transaction, account: Account) -> None:
         raise PhoneTaken
 
 
-_ACCOUNTS = select(people, exists().where(blocks.c.user_id == people.c.id).label("blocked"))
+_IS_BLOCKED = exists().where(blocks.c.user_id == people.c.id)
+_ACCOUNTS = select(people, _IS_BLOCKED.label("blocked"))
 # Made once: these two are asked with almost every request and message.
 _BY_ID = _ACCOUNTS.where(people.c.id == bindparam("user_id"))
 _BY_IDS = _ACCOUNTS.where(people.c.id == any_(bindparam("ids", type_=ARRAY(people.c.id.type))))
@@ -75,6 +76,13 @@ _BY_IDS = _ACCOUNTS.where(people.c.id == any_(bindparam("ids", type_=ARRAY(peopl
 async def find(tx: Transaction, user_id: UUID) -> Account | None:
     """The account with this id."""
     return _account((await tx.execute(_BY_ID, {"user_id": user_id})).mappings().first())
+
+
+async def admins(tx: Transaction) -> list[Account]:
+    """Those with the role that are not blocked, the oldest accounts first; 100 at most."""
+    statement = _ACCOUNTS.where(literal_column("'admin'") == any_(people.c.roles), ~_IS_BLOCKED)
+    rows = await tx.execute(statement.order_by(people.c.id).limit(100))
+    return [_of(row) for row in rows.mappings()]
 
 
 async def by_phone(tx: Transaction, phone: str) -> Account | None:
