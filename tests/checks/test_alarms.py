@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -19,7 +19,7 @@ def ago(seconds: float) -> datetime:
 
 
 def a_life(number: int = 1, **changes: object) -> Life:
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "process_id": UUID(int=number),
         "services": ("turnos",),
         "address": "a:8000",
@@ -28,7 +28,7 @@ def a_life(number: int = 1, **changes: object) -> Life:
         "heard_at": ago(1),
         "away": {},
     }
-    return Life(**values | changes)
+    return Life(**cast("dict[str, Any]", values | changes))
 
 
 def wrong(*lives: Life) -> set[tuple[str, str]]:

@@ -36,10 +36,10 @@ async def stage(servers: Servers) -> AsyncGenerator[Stage]:
 
 async def copies(stage: Stage) -> tuple[Checks, Checks]:
     """Two copies of checks on one database."""
-    first = cast("Checks", stage.running["checks"].context)
+    first = stage.running["checks"]
     second = await stage.put_on(checks)
-    stage.running["checks"] = next(one for one, _ in stage._open if one.context is first)
-    return first, cast("Checks", second.context)
+    stage.running["checks"] = first
+    return cast("Checks", first.context), cast("Checks", second.context)
 
 
 def hear_well(copy: Checks) -> None:
@@ -51,7 +51,7 @@ def hear_well(copy: Checks) -> None:
 
 
 def a_word(number: int = 1, **changes: object) -> ProcessLives:
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "process_id": UUID(int=number),
         "services": ["turnos"],
         "address": f"a:{number}",
@@ -59,14 +59,13 @@ def a_word(number: int = 1, **changes: object) -> ProcessLives:
         "started_at": real_now(),
         "away": [],
     }
-    return ProcessLives(**values | changes)
+    return ProcessLives.model_validate(values | changes)
 
 
 async def fall_silent(copy: Checks, word: ProcessLives) -> None:
     await processes.hear(copy, word)
     life = copy.lives[word.process_id]
-    values = {name: getattr(life, name) for name in life.__slots__}
-    copy.lives[word.process_id] = alarms.Life(**values | {"heard_at": real_now() - SILENT})
+    copy.lives[word.process_id] = replace(life, heard_at=real_now() - SILENT)
 
 
 async def told(stage: Stage) -> list[tuple[str, str]]:

@@ -46,7 +46,7 @@ class Life:
 
 def with_away(before: Life | None, away: Iterable[str], *, at: datetime) -> dict[str, datetime]:
     """What it lacks now, each since it was first said."""
-    known = {} if before is None else before.away
+    known: Mapping[str, datetime] = {} if before is None else before.away
     return {what: known.get(what, at) for what in away}
 
 
