@@ -28,13 +28,14 @@ test: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## all tests, real server
 storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600")
 	@exec $(BIN)/python -m tests.storm $(ARGS)
 
-check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages, sizes
+check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages and dashboards, sizes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m turnosya contracts --check
+	$(BIN)/python -m deploy.build --check
 	$(BIN)/pytest -q tests/project
 
 bench: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## measure, and print the figures as a table (ARGS="door" for a part)

@@ -23,6 +23,7 @@ AT_LENGTH = {
     "offered_staff_name": LONG,
     "address_line": "Ñ" * 200,
     "reason": "por obras " * 50,
+    "subject": "gateway+auth " * 20,
     "links": LINKS,
     "count": 40,
     "turnos": [cast("list[dict[str, object]]", FACTS["turnos"])[0] | {"staff_name": LONG}] * 40,

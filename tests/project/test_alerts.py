@@ -4,9 +4,10 @@ import importlib
 import re
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from prometheus_client import REGISTRY
 
+from tests.project.asked import asked
 from tests.project.tree import ROOT, python_files
 from turnosya.app import SERVICES
 
@@ -48,3 +49,15 @@ def test_every_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     cases = yaml.safe_load((RULES / "alerts_test.yml").read_text())["tests"]
     seen = {(one["alertname"], bool(one["exp_alerts"])) for case in cases for one in case["alert_rule_test"]}
     assert seen == {(name, fires) for name in alerts() for fires in (True, False)}
+
+
+def test_every_metric_of_ours_is_in_a_dashboard_or_a_rule() -> None:
+    assert counted()
+    families = [family for family in REGISTRY.collect() if family.name.startswith("turnosya_")]
+    ours = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}
+    assert ours - asked() == set()
+
+
+def test_every_metric_of_a_dashboard_is_counted() -> None:
+    of_ours = {name for name in asked() if name.startswith("turnosya_")}
+    assert of_ours - counted() == set()

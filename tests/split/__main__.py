@@ -1,7 +1,7 @@
 """``make split``: the system as it runs on many machines, on this one, until Ctrl-C.
 
-Three nodes of RabbitMQ, PostgreSQL and Redis of their own, and every process of ``deploy/processes.toml`` as
-a program that is started again when it dies. What it stores goes when it ends.
+Three nodes of RabbitMQ, PostgreSQL, Redis and Prometheus of their own, and every process of
+``deploy/processes.toml`` as a program that is started again when it dies. What it stores goes when it ends.
 """
 
 import asyncio
@@ -15,9 +15,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from deploy.processes import groups
 from tests.flows.systems import Stores, System, system_on
 from tests.servers import PrivateServer, Servers, warden_of_this_run
-from tests.split.cut import groups
+from tests.split.prometheus import Prometheus, prometheus
 from tests.split.supervisor import Programs, Supervisor
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +58,7 @@ async def split_system(folder: Path, *, port: int, say: Console) -> AsyncGenerat
             await system.stop()
 
 
-def _describe(system: System, supervisor: Supervisor, say: Console) -> None:
+def _describe(system: System, supervisor: Supervisor, watching: Prometheus, say: Console) -> None:
     table = Table("process", "id", "API", "health and metrics")
     for process in system.processes:
         operations = f"http://127.0.0.1:{process.operations_port}/metrics"
@@ -66,6 +67,7 @@ def _describe(system: System, supervisor: Supervisor, say: Console) -> None:
         table.add_row(name, str(supervisor.pid_of(name)), "", "")
     say.print(table)
     say.print(f"API       {system.url}/v1\nDocs      {system.url}/docs\nMessages  {system.url}/dev")
+    say.print(f"Figures   {watching.url}/graph, alerts {watching.url}/alerts")
     say.print(f"Logs      {system.folder}/NAME.log")
     say.print("Kill any of these processes (kill -9 ID) and it is started again. Stop with Ctrl-C.")
 
@@ -78,9 +80,11 @@ async def run(folder: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = int(os.environ.get("TURNOSYA_PORT", "8000"))
     async with split_system(folder, port=port, say=say) as (system, supervisor):
-        _describe(system, supervisor, say)
-        await stop.wait()
-        say.print("Stopping ...")
+        ports = {supervisor.name_of(one): one.operations_port for one in system.processes}
+        with prometheus(folder / "prometheus", ports) as watching:
+            _describe(system, supervisor, watching, say)
+            await stop.wait()
+            say.print("Stopping ...")
 
 
 def main() -> None:

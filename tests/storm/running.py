@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy.processes import groups
 from tests.flows.systems import Launcher, Stores, System, system_on
 from tests.servers import PrivateServer, Servers
-from tests.split.cut import groups
 from tests.split.supervisor import Supervisor
 from tests.storm.audit import audit
 from tests.storm.faults import order, strike

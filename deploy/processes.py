@@ -4,7 +4,7 @@ import tomllib
 from pathlib import Path
 from typing import TypedDict
 
-LIST = Path(__file__).parents[2] / "deploy" / "processes.toml"
+LIST = Path(__file__).parent / "processes.toml"
 
 
 class ProcessKind(TypedDict):
