@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 
-from deploy import dashboards, scraping
+from deploy import composed, dashboards, manifests, monitoring, scraping
 
 HERE = Path(__file__).parent
 
 
 def built() -> Iterator[tuple[Path, str]]:
     """Each file and what belongs into it."""
-    for name, text in chain(dashboards.files(), scraping.files()):
+    seen = {"prometheus/alerts.yml": (HERE / "prometheus/alerts.yml").read_text()}
+    seen |= dict(chain(dashboards.files(), scraping.files()))
+    for name, text in chain(seen.items(), composed.files(), manifests.files(), monitoring.files(seen)):
         yield HERE / name, text
 
 

@@ -1,13 +1,11 @@
 """What Prometheus scrapes where the processes have names: compose and Kubernetes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-import yaml
-
-from deploy.processes import processes
+from deploy.documents import written
+from deploy.processes import OPERATIONS_PORT, has_addresses, processes
 
 _HEAD = "# Made by `python -m deploy.build --write` from deploy/processes.toml: scrapes every process.\n"
-OPERATIONS_PORT = 9000
 
 
 def config(scrape: Mapping[str, object], *, rules: str = "alerts.yml", every: str = "15s") -> str:
@@ -20,19 +18,20 @@ def config(scrape: Mapping[str, object], *, rules: str = "alerts.yml", every: st
     return written(whole)
 
 
-def written(document: object) -> str:
-    """A document of YAML, its members in our order."""
-    dump: Callable[..., str] = yaml.safe_dump  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return dump(document, sort_keys=False, width=100, allow_unicode=True)
-
-
 def files() -> Iterator[tuple[str, str]]:
     """Those for compose, where a name has an address for each copy, and for Kubernetes."""
     by_name = {
         "dns_sd_configs": [
-            {"names": list(processes()), "type": "A", "port": OPERATIONS_PORT, "refresh_interval": "10s"}
+            {"names": _names(), "type": "A", "port": OPERATIONS_PORT, "refresh_interval": "10s"}
         ],
-        "relabel_configs": [{"source_labels": ["__meta_dns_name"], "target_label": "process"}],
+        "relabel_configs": [
+            {
+                "source_labels": ["__meta_dns_name"],
+                "regex": r"(.+?)(-\d+)?",
+                "replacement": "$1",
+                "target_label": "process",
+            }
+        ],
     }
     yield "prometheus/prometheus.yml", _HEAD + config(by_name)
     by_pod = {
@@ -55,7 +54,15 @@ def files() -> Iterator[tuple[str, str]]:
             {"source_labels": ["__meta_kubernetes_pod_name"], "target_label": "instance"},
         ],
     }
-    yield "kubernetes/monitoring/prometheus.yml", _HEAD + config(by_pod)
+    yield "prometheus/prometheus-kubernetes.yml", _HEAD + config(by_pod)
+
+
+def _names() -> list[str]:
+    found: list[str] = []
+    for kind, of in processes().items():
+        copies = [f"{kind}-{number}" for number in range(1, of["copies"] + 1)]
+        found += copies if has_addresses(of["services"]) else [kind]
+    return found
 
 
 def on_this_machine(ports: Mapping[str, int], *, rules: str, every: str) -> str:

@@ -66,13 +66,21 @@ class Supervisor:
         return self._pids[server]
 
     async def watch(self) -> None:
-        """Never returns."""
+        """Never returns.
+
+        Each server by itself: a node of RabbitMQ that comes back may wait for another one, which is to be
+        started meanwhile.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._look_after_processes())
+            for name, server in self.servers.items():
+                group.create_task(self._look_after(name, server))
+
+    async def _look_after_processes(self) -> None:
         while True:
             for process in self.system.processes:
                 if not process.is_running:
                     self._start_again(process)
-            for name, server in self.servers.items():
-                await self._look_after(name, server)
             await asyncio.sleep(_LOOK_S)
 
     def _start_again(self, process: Process) -> None:
@@ -85,10 +93,12 @@ class Supervisor:
         self._say(f"{name} (process {died}) has died; started again as {process.pid}.")
 
     async def _look_after(self, name: str, server: PrivateServer) -> None:
-        pid = await asyncio.to_thread(server.start)
-        if pid != self._pids[name]:
-            self._say(f"{name} (process {self._pids[name]}) has died; started again as {pid}.")
-            self._pids[name] = pid
+        while True:
+            pid = await asyncio.to_thread(server.start)
+            if pid != self._pids[name]:
+                self._say(f"{name} (process {self._pids[name]}) has died; started again as {pid}.")
+                self._pids[name] = pid
+            await asyncio.sleep(_LOOK_S)
 
 
 def _named(processes: Sequence[Process]) -> list[tuple[str, Process]]:
