@@ -189,7 +189,7 @@ class Database:
     @asynccontextmanager
     async def at_once(self) -> AsyncGenerator[Transaction]:
         """One statement that is a transaction of its own, and stores its events itself (`outgoing`)."""
-        async with _unavailable_when_away(), self._each_by_itself.connect() as connection:
+        async with _unavailable_when_away(self._name), self._each_by_itself.connect() as connection:
             tx = Transaction(connection, self._bus)
             yield tx
         if tx.has_events:
