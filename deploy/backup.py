@@ -15,11 +15,11 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aio_pika
 import asyncpg
@@ -203,11 +203,9 @@ async def _forget_queues(broker_url: str) -> None:
 async def _forget_keys(service: str, url: str) -> None:
     client = open_redis(url)
     try:
-        cursor = None
-        while cursor != 0:
-            cursor, keys = await client.scan(cursor or 0, match=f"{service}:*", count=_KEYS_AT_ONCE)
-            if keys:
-                await client.unlink(*keys)
+        found = cast("AsyncIterator[bytes]", client.scan_iter(match=f"{service}:*", count=_KEYS_AT_ONCE))  # pyright: ignore[reportUnknownMemberType]
+        async for key in found:
+            await client.unlink(key)
     finally:
         await client.aclose()
 

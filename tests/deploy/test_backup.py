@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy import backup
-from tests.flows.systems import Form, Stores, System, Zygote, _forget_keys, _forget_queues, system_on
+from tests.flows.systems import Form, Stores, System, Zygote, forget_keys, forget_queues, system_on
 from tests.flows.world import PatientApi, World
 from tests.project.tree import ROOT
 from tests.servers import Servers
@@ -69,7 +69,7 @@ async def test_what_was_promised_before_a_backup_is_there_after_everything_was_l
     servers: Servers, zygote: Zygote, tmp_path: Path
 ) -> None:
     broker_url = f"{servers.broker_url}-flows"
-    await _forget_queues(broker_url)
+    await forget_queues(broker_url)
     with servers.private("postgres") as first, servers.private("redis") as redis:
         stores = Stores(first.url, redis.url, broker_url)
         system = system_on(stores, [tuple(SERVICES)], zygote, tmp_path, form=Form.RABBITMQ)
@@ -83,7 +83,7 @@ async def test_what_was_promised_before_a_backup_is_there_after_everything_was_l
         said = await order("check", tmp_path / "backup", {})
         assert "is whole" in said
     with servers.private("postgres") as second, servers.private("redis") as redis:
-        await _forget_keys(redis.url)
+        await forget_keys(redis.url)
         again = moved(system, first.url, second.url, redis.url, zygote=zygote, folder=tmp_path)
         said = await order("restore", tmp_path / "backup", again.base)
         assert "turnosya migrate" in said

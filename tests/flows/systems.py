@@ -287,9 +287,9 @@ async def a_system(
         urlunsplit(urlsplit(redis_url)._replace(path=f"/{form.value}")),
         None if is_embedded else _own_broker(servers),
     )
-    await _forget_keys(stores.redis_url)
+    await forget_keys(stores.redis_url)
     if stores.broker_url is not None:
-        await _forget_queues(stores.broker_url)
+        await forget_queues(stores.broker_url)
     groups = [(name,) for name in ALONE] + [REST] if form is Form.SPLIT else [tuple(SERVICES)]
     system = system_on(stores, groups, zygote, folder, form=form, settings=settings)
     try:
@@ -413,7 +413,7 @@ def _with(url: str, user: str, *, path: str | None = None) -> str:
     return urlunsplit(parts._replace(netloc=netloc, path=parts.path if path is None else path))
 
 
-async def _forget_keys(url: str) -> None:
+async def forget_keys(url: str) -> None:
     """What an earlier system left in this database: it had other secrets."""
     client = open_redis(url)
     try:
@@ -426,7 +426,7 @@ async def _forget_keys(url: str) -> None:
         await client.aclose()
 
 
-async def _forget_queues(url: str) -> None:
+async def forget_queues(url: str) -> None:
     connection = await aio_pika.connect(url)
     async with connection:
         channel = await connection.channel()
