@@ -177,6 +177,25 @@ async def test_a_malformed_packet_closes_its_own_socket_only(world: World, said:
     await other.close()
 
 
+async def test_a_token_in_the_header_of_the_handshake_is_as_good_as_one_in_auth(world: World) -> None:
+    person, other = await world.somebody(), await world.somebody()
+    bearer = {"Authorization": f"Bearer {person.token}"}
+    async with websockets.connect(ws_url(world), additional_headers=bearer) as socket:
+        assert str(await socket.recv()).startswith("0{")
+        await socket.send("40")
+        assert (await hear(socket)).startswith('40{"sid":')
+    async with httpx.AsyncClient(base_url=world.system.url) as http:
+        opened = await http.get("/socket.io/", params=POLLING, headers=bearer)
+        poller = Poller(http, json.loads(opened.text.removeprefix("0"))["sid"])
+        await poller.post("40")
+        assert (await poller.poll()).text.startswith('40{"sid":')
+    async with websockets.connect(ws_url(world), additional_headers=bearer) as socket:
+        assert str(await socket.recv()).startswith("0{")
+        # What is said in `auth` counts where both are.
+        await socket.send("40" + json.dumps({"token": other.token + "x"}))
+        assert json.loads((await hear(socket)).removeprefix("44"))["data"] == {"code": "token_invalid"}
+
+
 async def test_an_event_before_connecting_closes_and_an_unknown_namespace_is_told(world: World) -> None:
     socket = await a_socket(world)
     await socket.send("40/nowhere,{}")

@@ -136,6 +136,23 @@ async def test_a_trusted_proxy_is_believed_as_far_as_the_last_stranger() -> None
     assert seen["x-forwarded-proto"] == "https"
 
 
+@pytest.mark.parametrize(
+    ("hop", "client"),
+    [
+        ("2.2.2.2:5678", "2.2.2.2"),
+        ("[2001:db8::1]:5678", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("2.2.2.2:x", "127.0.0.1"),
+        ("2.2.2.2:5678:9", "127.0.0.1"),
+    ],
+)
+async def test_a_proxy_may_write_the_port_behind_the_address(hop: str, client: str) -> None:
+    async with a_gateway(proxies=["127.0.0.1"]) as world:
+        seen = headers_at(await world.ask("GET /v1/users/me", f"X-Forwarded-For: 6.6.6.6, {hop}"))
+    assert seen["x-forwarded-for"] == client
+
+
 async def test_every_answer_carries_the_request_id() -> None:
     async with a_gateway() as world:
         assert (await world.ask("GET /v1/users/me", "X-Request-Id: app-1234")).headers[

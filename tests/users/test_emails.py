@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import httpx
 import pytest
 
 from tests.users.town import Town
@@ -67,6 +68,30 @@ async def test_the_link_is_sent_again_once_a_minute_while_it_is_wanted(town: Tow
     assert (await town.http.post(link_of(town, second))).status_code == 200
     assert (await town.http.post(OWN, headers=headers)).status_code == 202
     assert len(await town.told(EmailConfirmationRequested)) == 2
+
+
+async def test_who_changes_their_address_on_and_on_floods_nobody(town: Town) -> None:
+    headers = town.callers.headers(await town.a_person(email="ana@mail.com"))
+
+    async def change(email: str | None) -> httpx.Response:
+        return await town.http.patch("/v1/users/me", json={"email": email}, headers=headers)
+
+    for n in range(9):
+        assert (await change(None)).status_code == 200
+        assert (await change(f"somebody{n % 2}@mail.com")).status_code == 200
+    assert (await change(None)).status_code == 200
+    refused = await change("somebody@mail.com")
+    assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+    assert 3500 < int(refused.headers["Retry-After"]) <= 3600
+    assert (await town.http.get("/v1/users/me", headers=headers)).json()["email"] is None
+    assert (await change(None)).status_code == 200
+    assert len(await town.told(EmailConfirmationRequested)) == 10
+    async with town.users.db.transaction() as tx:
+        await tx.connection.exec_driver_sql(
+            "UPDATE email_confirmations SET asked_lately[1] = asked_lately[1] - interval '1 hour'"
+        )
+    assert (await change("somebody@mail.com")).status_code == 200
+    assert (await change("other@mail.com")).status_code == 429
 
 
 async def test_without_an_address_there_is_nothing_to_confirm(town: Town) -> None:

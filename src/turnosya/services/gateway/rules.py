@@ -18,6 +18,10 @@ _TWO_READINGS = re.compile(rb"%(?:2[ef5]|5c|00)|[;\\]|//|/\.\.?(?:/|\Z)", re.IGN
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 
 
+# Some proxies write the client's port behind its address: 1.2.3.4:5678 and [2001:db8::1]:5678.
+_PORT = re.compile(r"\A(?:([0-9.]+):[0-9]{1,5}|\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?)\Z")
+
+
 def is_host(value: bytes) -> bool:
     """Whether a ``Host`` can be handed on as the host it names; it may be empty."""
     return _HOST.fullmatch(value) is not None
@@ -87,7 +91,7 @@ def client_behind(proxies: Sequence[Network], peer: str, forwarded_for: Sequence
         return client
     hops = b",".join(forwarded_for).decode("latin-1").split(",")
     for hop in reversed(hops):
-        parsed = address(hop.strip())
+        parsed = address(_PORT.sub(r"\1\2", hop.strip()))
         if parsed is None:
             return client
         client = str(parsed)

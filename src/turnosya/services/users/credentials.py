@@ -156,7 +156,9 @@ def _end_of(change: CredentialsChanged) -> EndSessions:
 async def _named(tx: Transaction, request: CheckPassword) -> Account | None:
     if request.phone is not None:
         return await accounts.by_phone(tx, request.phone)
-    return None if request.email is None else await accounts.by_email(tx, request.email)
+    if request.email is None:
+        return None
+    return await accounts.by_email(tx, rules.presented_email(request.email))
 
 
 async def use_code(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -25,14 +26,18 @@ if TYPE_CHECKING:
 CONFIRM_WITHIN = timedelta(hours=72)
 # Anybody may write anybody's address into their profile: its owner is not to be flooded by that.
 PAUSE = timedelta(seconds=60)
+# Nor are many owners, by who writes in one after the other.
+MOST, WITHIN = 10, timedelta(hours=1)
 
 
-async def ask(tx: Transaction, user_id: UUID, email: str | None) -> None:
-    """A new address was given, with whatever ``tx`` changes: a link is sent to it. Nothing for none."""
+async def ask(users: Users, tx: Transaction, user_id: UUID, email: str | None) -> None:
+    """A new address was given, with whatever ``tx`` changes: a link is sent to it. Nothing for none.
+
+    Raises AskedTooSoon for too many in an hour.
+    """
     if email is not None:
-        confirmation = Confirmation(user_id, new_id(), email, real_now())
-        await proofs.ask_confirmation(tx, confirmation)
-        await tx.publish(_asked(confirmation))
+        last = await proofs.find_confirmation(tx, user_id)
+        await _ask(users, tx, Confirmation(user_id, new_id(), email, real_now()), last)
 
 
 async def ask_again(users: Users, user_id: UUID) -> None:
@@ -46,14 +51,27 @@ async def ask_again(users: Users, user_id: UUID) -> None:
             raise NotFound
         if account.email is None:
             raise NoEmail
-        if await _is_confirmed(tx, user_id, account.email):
-            return
         now = real_now()
-        confirmation = Confirmation(user_id, new_id(), account.email, now)
-        asked_at = await proofs.ask_confirmation(tx, confirmation, not_since=now - PAUSE)
-        if asked_at is not None:
-            raise AskedTooSoon(retry_after_s=max(1, round((asked_at + PAUSE - now).total_seconds())))
-        await tx.publish(_asked(confirmation))
+        last = await proofs.find_confirmation(tx, user_id)
+        if last is not None and last.email == account.email:
+            if last.confirmed_at is not None:
+                return
+            if last.asked_at > now - PAUSE:
+                raise AskedTooSoon(retry_after_s=_seconds(last.asked_at + PAUSE - now))
+        await _ask(users, tx, Confirmation(user_id, new_id(), account.email, now), last)
+
+
+async def _ask(users: Users, tx: Transaction, wish: Confirmation, last: Confirmation | None) -> None:
+    since = wish.asked_at - WITHIN
+    lately = [] if last is None else [at for at in last.asked_lately if at > since]
+    if users.limited and len(lately) >= MOST:
+        raise AskedTooSoon(retry_after_s=_seconds(lately[-MOST] - since))
+    await proofs.ask_confirmation(tx, replace(wish, asked_lately=[*lately, wish.asked_at][-MOST:]))
+    await tx.publish(_asked(wish))
+
+
+def _seconds(left: timedelta) -> int:
+    return max(1, round(left.total_seconds()))
 
 
 async def confirmed_at(users: Users, user_id: UUID) -> tuple[str | None, datetime | None]:
@@ -83,11 +101,6 @@ async def confirm(users: Users, token: str) -> None:
         if user_id is None:
             raise LinkNotValid
         await tx.publish(noted("email_confirmed", user_id))
-
-
-async def _is_confirmed(tx: Transaction, user_id: UUID, email: str) -> bool:
-    last = await proofs.find_confirmation(tx, user_id)
-    return last is not None and last.email == email and last.confirmed_at is not None
 
 
 def _asked(confirmation: Confirmation) -> EmailConfirmationRequested:

@@ -66,7 +66,7 @@ async def search(users: Users, words: str, *, after: UUID | None, limit: int) ->
 
 
 async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> Account:
-    """Writes these columns of one's own profile and tells the others. Raises EmailTaken."""
+    """Writes these columns of one's own profile and tells the others. Raises EmailTaken, AskedTooSoon."""
     async with users.db.transaction() as tx:
         account = await accounts.lock(tx, user_id)
         if account is None:
@@ -79,5 +79,5 @@ async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> A
             raise NotFound
         await tx.publish(PersonChanged(person=person_of(changed)))
         if changed.email != account.email:
-            await emails.ask(tx, user_id, changed.email)
+            await emails.ask(users, tx, user_id, changed.email)
         return changed

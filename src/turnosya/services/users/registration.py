@@ -55,7 +55,7 @@ async def sign_up(users: Users, person: NewPerson, *, code: str, once: Once, sho
                 return kept
             await accounts.add(tx, account)
             await tx.publish(UserRegistered(person=person_of(account)))
-            await emails.ask(tx, account.id, account.email)
+            await emails.ask(users, tx, account.id, account.email)
             answer = shown(account)
             await once.keep(tx, 201, answer)
         return Kept(201, answer)

@@ -39,6 +39,14 @@ def email_address(text: str) -> str:
     return parts.normalized
 
 
+def presented_email(text: str) -> str:
+    """What somebody typed, in the form in which it is stored if it is an address."""
+    try:
+        return email_address(text)
+    except ValueError:
+        return text
+
+
 def new_password(text: str) -> str:
     """The password in the one form that is hashed. Raises ValueError for a short, long or common one."""
     password = unicodedata.normalize("NFC", text)

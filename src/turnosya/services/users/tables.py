@@ -103,6 +103,7 @@ email_confirmations = Table(
     Column("email", Text, nullable=False),
     Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("confirmed_at", DateTime(timezone=True)),
+    Column("asked_lately", ARRAY(DateTime(timezone=True)), nullable=False, server_default=text("'{}'")),
     Index("email_confirmations_id", "id", unique=True),
 )
 

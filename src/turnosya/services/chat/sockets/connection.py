@@ -30,6 +30,8 @@ class Connection:
         self.verify = verify
         self.engine_sid = engine_sid
         self.language: Language = language
+        self.opened_with: str | None = None
+        """The ``Authorization`` of its handshake, for clients that say nothing in ``auth``."""
         self.is_connected = False
         self.pending: packet.Packet | None = None
         """A packet whose attachments are still to come."""

@@ -78,6 +78,8 @@ class SocketServer:
         self.engine.fence(engine_sid)
         language = language_of(environ.get("HTTP_ACCEPT_LANGUAGE"))
         connection = Connection(self.engine, engine_sid, language, verify=self._verified)
+        # A gateway before us lets nothing through but `Bearer`.
+        connection.opened_with = environ.get("HTTP_AUTHORIZATION")
         connection.close_after(self._chat.settings.chat_connect_within_s)
         self._connections[engine_sid] = connection
 
@@ -150,8 +152,11 @@ class SocketServer:
             return
         if connection.is_connected or not (said.data is None or isinstance(said.data, dict)):
             raise Broken
+        auth, header = cast("dict[str, Any]", said.data or {}), connection.opened_with
+        if auth.get("token") is None and header is not None:
+            auth = {"token": header.partition(" ")[2]}
         try:
-            connection.belongs_to(await self._verified(cast("dict[str, Any]", said.data or {})))
+            connection.belongs_to(await self._verified(auth))
             # Shown what comes before it is told that it is in: nothing falls between the two.
             await showing.begin(self._chat, connection)
         except ServiceError as refusal:

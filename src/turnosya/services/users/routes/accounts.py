@@ -14,7 +14,7 @@ from turnosya.runtime.messages import Forbidden, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.users import credentials, people, registration, roles
-from turnosya.services.users.refusals import CodeNotValid, EmailTaken, FileNotUsable, PhoneTaken
+from turnosya.services.users.refusals import AskedTooSoon, CodeNotValid, EmailTaken, FileNotUsable, PhoneTaken
 from turnosya.services.users.registration import NewPerson
 from turnosya.services.users.routes.forms import (
     Code,
@@ -115,7 +115,7 @@ async def me(users: Here, caller: SignedIn) -> Profile:
     return Profile.of(await people.read(users, caller.user_id))
 
 
-@routes.patch("/me", responses=refuses(EmailTaken, FileNotUsable))
+@routes.patch("/me", responses=refuses(EmailTaken, FileNotUsable, AskedTooSoon))
 async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language: CallerLanguage) -> Profile:
     """Change one's own profile."""
     if body.photo_file_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -34,6 +35,8 @@ class Confirmation:
     email: str
     asked_at: datetime
     confirmed_at: datetime | None = None
+    asked_lately: Sequence[datetime] = ()
+    """When links were sent to whatever was this person's address, oldest first."""
 
 
 async def add_change(tx: Transaction, change: PhoneChange) -> None:
@@ -91,18 +94,14 @@ async def is_reserved(tx: Transaction, phone: str, *, now: datetime, for_user: U
     return bool((await tx.execute(statement)).scalar_one())
 
 
-async def ask_confirmation(
-    tx: Transaction, confirmation: Confirmation, *, not_since: datetime | None = None
-) -> datetime | None:
-    """Keeps the wish to have an address confirmed.
-
-    With ``not_since``, unless that very address was asked about later than that: then when it was.
-    """
-    columns = {"id": confirmation.id, "email": confirmation.email, "asked_at": confirmation.asked_at}
-    if not_since is not None:
-        last = await find_confirmation(tx, confirmation.user_id)
-        if last is not None and last.email == confirmation.email and last.asked_at > not_since:
-            return last.asked_at
+async def ask_confirmation(tx: Transaction, confirmation: Confirmation) -> None:
+    """Keeps the wish to have an address confirmed, in place of a former one."""
+    columns = {
+        "id": confirmation.id,
+        "email": confirmation.email,
+        "asked_at": confirmation.asked_at,
+        "asked_lately": list(confirmation.asked_lately),
+    }
     await tx.execute(
         insert(email_confirmations)
         .values(user_id=confirmation.user_id, **columns)
@@ -110,7 +109,6 @@ async def ask_confirmation(
             index_elements=[email_confirmations.c.user_id], set_={**columns, "confirmed_at": None}
         )
     )
-    return None
 
 
 async def find_confirmation(tx: Transaction, user_id: UUID) -> Confirmation | None:
