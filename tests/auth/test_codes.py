@@ -45,6 +45,8 @@ async def test_a_code_is_six_digits_and_travels_encrypted(world: World) -> None:
     )
     [event] = await world.told(CodeRequested)
     assert (event.phone, event.purpose, event.send, event.user_id) == (NUMBER, "register", 1, None)
+    # It lies beside its challenge until it is over, and for no longer than clocks may differ.
+    assert 300 < await world.redis.ttl(f"auth:challenge:{sent.challenge_id}") <= 360
     kept = await world.everything_stored()
     assert f'"{code}"'.encode() not in kept
     assert kept.count(NUMBER.encode()) == 1  # in the event that names it

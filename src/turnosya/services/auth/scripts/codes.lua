@@ -1,5 +1,6 @@
 -- Trying a code. Follows the prelude.
 local TRIES, WRONG_A_DAY = 5, 10
+local CODE_LIFE = 5 * MINUTE
 
 local function challenge_key(id) return 'auth:challenge:' .. id end
 local function live_key(purpose, subject) return 'auth:live:' .. purpose .. ':' .. subject end

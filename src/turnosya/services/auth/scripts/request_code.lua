@@ -90,8 +90,9 @@ redis.call('HSET', challenge_key(given.id), 'status', 'live', 'purpose', given.p
   'roles', given.roles, 'prefix', given.prefix, 'tries', 0, 'sends', 1, 'last_sent_at', whole(now),
   'begun_at', whole(given.begun_at),
   'expires_at', whole(given.expires_at), 'expires_at_text', given.expires_at_text)
-redis.call('PEXPIRE', challenge_key(given.id), HOUR)
-redis.call('SET', live, given.id, 'PX', HOUR)
+-- A minute for clocks: what is over is answered as what never was, and its code should lie nowhere.
+redis.call('PEXPIRE', challenge_key(given.id), CODE_LIFE + MINUTE)
+redis.call('SET', live, given.id, 'PX', CODE_LIFE + MINUTE)
 
 if by_prefix then
   local made, entered = by_prefix .. ':made', by_prefix .. ':entered'
