@@ -41,7 +41,7 @@ HOLDS: Mapping[str, str] = {
 """Every table with a column that names a person, and what becomes of it."""
 
 ERASED = "erased"
-WAITED_FOR = ("auth", "business", "turnos", "notification", "chat")
+WAITED_FOR = ("auth", "business", "turnos", "notification", "chat", "files")
 """Who must confirm; auth by answering, the others by their ``PersonForgotten``."""
 # The life of an access token, and a minute for clocks and for what was on its way.
 TOLD_AGAIN_AFTER = timedelta(minutes=16)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from turnosya.contracts import auth, business, chat, checks, notification, turnos
+from turnosya.contracts import auth, business, chat, checks, files, notification, turnos
 from turnosya.contracts.users import Held
 from turnosya.runtime.messages import NotFound, Rpc
 from turnosya.services.users.store import accounts, proofs, reach
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 Records = dict[str, list[dict[str, Any]]]
 
 Ask = type[
-    auth.GetHeld | business.GetHeld | turnos.GetHeld | notification.GetHeld | chat.GetHeld | checks.GetHeld
+    auth.GetHeld
+    | business.GetHeld
+    | turnos.GetHeld
+    | notification.GetHeld
+    | chat.GetHeld
+    | files.GetHeld
+    | checks.GetHeld
 ]
 ASKED: Mapping[str, Ask] = {
     "auth": auth.GetHeld,
@@ -26,6 +32,7 @@ ASKED: Mapping[str, Ask] = {
     "turnos": turnos.GetHeld,
     "notification": notification.GetHeld,
     "chat": chat.GetHeld,
+    "files": files.GetHeld,
     "checks": checks.GetHeld,
 }
 """Who is asked; a service that begins to hold something about people is added here."""

@@ -1,6 +1,6 @@
 """Users: people, credentials and preferences."""
 
-from turnosya.contracts import business, chat, notification, turnos
+from turnosya.contracts import business, chat, files, notification, turnos
 from turnosya.contracts.auth import EndSessions, SetRoles, UseCode
 from turnosya.contracts.users import (
     CheckPassword,
@@ -55,6 +55,7 @@ service = Service(
         turnos.PersonForgotten.heard_by(erasure.hear),
         notification.PersonForgotten.heard_by(erasure.hear),
         chat.PersonForgotten.heard_by(erasure.hear),
+        files.PersonForgotten.heard_by(erasure.hear),
     ],
     asks=[UseCode, EndSessions, SetRoles, *export.ASKED.values()],
     tells=[
