@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests.files.drawer import Drawer
+from tests.stage import until
 from turnosya.contracts.files import ClaimFiles, FileNotUsable, GetFiles, GetHeld
 from turnosya.contracts.users import PersonErased
 from turnosya.runtime.ids import new_id
@@ -116,7 +117,6 @@ async def test_what_an_erased_person_uploaded_was_shown_to_them_and_is_gone(draw
     held = (await drawer.stage.bus.call(GetHeld(user_id=ANA))).records["files"]
     assert [one["id"] for one in held] == [str(mine.id)]
     await drawer.stage.tell(PersonErased(user_id=ANA, key="k"))
-    async with asyncio.timeout(20):
-        while (await drawer.stage.bus.call(GetFiles(ids=[mine.id]))).files:  # noqa: ASYNC110 - told by nobody
-            await asyncio.sleep(0.01)
+    asked = GetFiles(ids=[mine.id, other.id])
+    await until(lambda: drawer.stage.bus.call(asked), lambda found: len(found.files) == 1)
     assert await drawer.left_after(hours=0) == {other.id}

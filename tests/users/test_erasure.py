@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.users.town import OTHER_PHONE, PASSWORD, PHONE, Town
-from turnosya.contracts import business, chat, notification, turnos
+from turnosya.contracts import business, chat, files, notification, turnos
 from turnosya.contracts.users import (
     CheckPassword,
     CredentialsInvalid,
@@ -27,6 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 CONFIRM = (
     business.PersonForgotten,
     chat.PersonForgotten,
+    files.PersonForgotten,
     notification.PersonForgotten,
     turnos.PersonForgotten,
 )
@@ -107,7 +108,7 @@ async def test_it_is_erased_by_who_knows_the_password(town: Town) -> None:
 async def test_it_is_remembered_until_all_have_confirmed_the_second_time_too(town: Town) -> None:
     ana = await town.a_person()
     await erase(town, ana)
-    assert await waited_for(town) == [["business", "chat", "notification", "turnos"]]
+    assert await waited_for(town) == [["business", "chat", "files", "notification", "turnos"]]
     [first] = await town.told(PersonErased)
     await town.stage.tell(*(kind(user_id=ana, key=first.key) for kind in CONFIRM))
     # A request that was under way may have left something: they are told once more.
@@ -120,7 +121,7 @@ async def test_it_is_remembered_until_all_have_confirmed_the_second_time_too(tow
     assert (second.user_id, second.key == first.key) == (ana, False)
     # What confirms the first time again is no confirmation of the second.
     await town.stage.tell(*(kind(user_id=ana, key=first.key) for kind in CONFIRM))
-    assert await waited_for(town) == [["business", "chat", "notification", "turnos"]]
+    assert await waited_for(town) == [["business", "chat", "files", "notification", "turnos"]]
     await town.stage.tell(*(kind(user_id=ana, key=second.key) for kind in CONFIRM))
     assert await waited_for(town) == []
     assert len(town.auth.keys) == 2
@@ -131,7 +132,7 @@ async def test_who_does_not_confirm_is_told_again_and_again(town: Town) -> None:
     town.auth.away = True
     assert ACCESS_ENDED not in (await erase(town, ana)).headers
     town.auth.away = False
-    assert await waited_for(town) == [["business", "chat", "notification", "turnos"]]
+    assert await waited_for(town) == [["business", "chat", "files", "notification", "turnos"]]
     for round_ in range(3):
         await make_old(town, minutes=17)
         await erasure.tell_again(town.users, TellErasuresAgain())
@@ -139,7 +140,7 @@ async def test_who_does_not_confirm_is_told_again_and_again(town: Town) -> None:
         assert len(told) == round_ + 2
         event: Any = business.PersonForgotten(user_id=ana, key=told[-1].key)
         await town.stage.tell(event)
-        assert await waited_for(town) == [["chat", "notification", "turnos"]]
+        assert await waited_for(town) == [["chat", "files", "notification", "turnos"]]
 
 
 async def nothing_held(_: object) -> Held:
@@ -165,6 +166,7 @@ async def test_an_export_is_whole_or_refused(town: Town) -> None:
         "turnos",
         "notification",
         "chat",
+        "files",
         "checks",
     }
     own = whole["services"]["users"]
