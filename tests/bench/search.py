@@ -40,13 +40,13 @@ _FILL = """
     )
     INSERT INTO businesses (
         id, version, last_version, owner_id, name, timezone, description, category, address, lat, lon,
-        currency, created_at, deleted, rating_counts, sought_name, sought_category, words, esteem)
+        currency, created_at, deleted, slug, rating_counts, sought_name, sought_category, words, esteem)
     SELECT id, 1, 1, gen_random_uuid(), kind || ' ' || place || ' ' || number,
            'America/Argentina/Buenos_Aires', $5, kind,
            '{"street": "Corrientes 1", "city": "CABA", "region": null, "postal_code": null, "country": "AR"}',
            -34.6 + (number % 6000 * 7919 % 6000 - 3000) / 10000.0,
            -58.4 + (number % 5987 * 104729 % 6000 - 3000) / 10000.0,
-           'ARS', now() - number * interval '1 minute', false,
+           'ARS', now() - number * interval '1 minute', false, 'local-' || number,
            ARRAY[number % 3, number % 5, number % 7, number % 20, number % 30],
            plain || ' ' || place || ' ' || number, plain,
            setweight(to_tsvector('spanish', plain || ' ' || place || ' ' || number), 'A')

@@ -18,9 +18,11 @@ from turnosya.contracts.turnos import (
     ApplyBusiness,
     FreeOn,
     GetFreeOn,
+    GetOpening,
     GetOpenNow,
     GetVisits,
     NeedsDecision,
+    Opening,
     OpenNow,
     Visits,
 )
@@ -57,6 +59,7 @@ class TurnosSide:
     visited: dict[tuple[UUID, UUID], int] = field(default_factory=dict[tuple[UUID, UUID], int])
     open: set[UUID] = field(default_factory=set[UUID])
     free: dict[date, set[UUID]] = field(default_factory=dict[date, set[UUID]])
+    openings: dict[UUID, Opening] = field(default_factory=dict[UUID, Opening])
     sought: list[int] = field(default_factory=list[int])
     """For how many businesses at once it was asked about their hours."""
     after_applying: Callable[[], Awaitable[None]] = _nothing_more
@@ -65,7 +68,7 @@ class TurnosSide:
         """As if nothing had ever been booked or changed."""
         for held in (
             *(self.copies, self.told, self.asked, self.future, self.visited),
-            *(self.open, self.free, self.sought),
+            *(self.open, self.free, self.sought, self.openings),
         ):
             held.clear()
         self.after_applying = _nothing_more
@@ -98,6 +101,13 @@ class TurnosSide:
         self.sought.append(len(request.business_ids))
         free = self.free.get(request.day, set())
         return FreeOn(business_ids=[one for one in request.business_ids if one in free])
+
+    async def opening(self, request: GetOpening) -> Opening:
+        """What a test has said of it, else never open."""
+        never = Opening(
+            timezone=ZONE, open_now=False, closes_at=None, opens_at=None, weekly=[], next_times=[]
+        )
+        return self.openings.get(request.business_id, never)
 
     async def hear(self, event: BusinessChanged) -> None:
         """Keeps the newest version, as turnos does."""
@@ -141,6 +151,7 @@ def turnos_service(side: TurnosSide) -> Service[TurnosSide]:
             GetVisits.answered_by(TurnosSide.visits),
             GetOpenNow.answered_by(TurnosSide.open_now),
             GetFreeOn.answered_by(TurnosSide.free_on),
+            GetOpening.answered_by(TurnosSide.opening),
         ],
         hears=[BusinessChanged.heard_by(TurnosSide.hear, every_copy=True)],
         asks=[GetBusiness],

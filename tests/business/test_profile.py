@@ -47,6 +47,7 @@ async def test_a_business_opens_with_all_it_says_and_one_member(street: Street) 
         "verified": False,
         "distance_m": None,
         "suspension": None,
+        "slug": made["slug"],
         "category_names": {"es": "Peluquería", "en": "Hair salon", "pt": "Cabeleireiro"},
     }
     assert made == EVERYTHING | known | {"id": made["id"], "created_at": made["created_at"]}

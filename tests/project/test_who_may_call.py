@@ -15,6 +15,7 @@ from turnosya.runtime import http
 PUBLIC = {
     # The links in messages carry their own permission; /internal is never routed, /dev never in production.
     "DELETE /v1/dev/clock",
+    "GET /b/{slug}",
     "GET /dev",
     "GET /internal/access",
     "GET /status",
@@ -23,6 +24,7 @@ PUBLIC = {
     "GET /v1/businesses",
     "GET /v1/businesses/categories",
     "GET /v1/businesses/{business_id}",
+    "GET /v1/businesses/{business_id}/opening",
     "GET /v1/businesses/{business_id}/ratings",
     "GET /v1/businesses/{business_id}/services",
     "GET /v1/businesses/{business_id}/services/{service_id}",

@@ -126,6 +126,44 @@ class GetFreeOn(Rpc[FreeOn]):
     """Of each business's own calendar."""
 
 
+class OpenHours(Message):
+    """Hours of a weekday (1 = Monday), ``HH:MM``; an earlier end is past midnight, ``24:00`` may be."""
+
+    weekday: int
+    start: str
+    end: str
+
+
+class NextTimes(Message):
+    """The next starts of a service that a client may book, with the business's offset."""
+
+    service_id: UUID
+    starts_at: list[datetime]
+
+
+class Opening(Message):
+    """When somebody attends in a business, whoever it is."""
+
+    timezone: str
+    open_now: bool
+    closes_at: datetime | None
+    """If it is open: until when without a break."""
+    opens_at: datetime | None
+    """When it opens next, within two weeks."""
+    weekly: list[OpenHours]
+    """By weekday and time; hours that touch are one."""
+    next_times: list[NextTimes]
+    """Of each service on offer, where any were asked for."""
+
+
+class GetOpening(Rpc[Opening]):
+    """When is this business open, and what can be booked next? ``NotFound`` if it takes no clients."""
+
+    business_id: UUID
+    times: int = 0
+    """How many starts of each service, at most ten."""
+
+
 class Card(Message):
     """A turno as it stands now, for those who talk about it."""
 

@@ -42,15 +42,25 @@ def _key(value: SecretStr) -> SecretStr:
 Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
-class LinkSettings(Settings):
-    """What makes and reads links; part of the settings of every service that does."""
+class PublicSettings(Settings):
+    """Where people reach us; part of the settings of every service that says so."""
 
-    link_key: Key = Field(description="Makes the links in messages unforgeable: 32 bytes in base64url.")
     public_url: str = Field(
         "",
         pattern=r"^(https?://[^/?#]+)?$",
         description="Where people reach the gateway, for links in messages; by default this machine.",
     )
+
+
+class LinkSettings(PublicSettings):
+    """What makes and reads links; part of the settings of every service that does."""
+
+    link_key: Key = Field(description="Makes the links in messages unforgeable: 32 bytes in base64url.")
+
+
+def public_url(settings: PublicSettings, process: ProcessSettings) -> str:
+    """Where people reach the gateway, without a slash at the end."""
+    return settings.public_url or _local_gateway(process)
 
 
 def _local_gateway(process: ProcessSettings) -> str:
@@ -79,7 +89,7 @@ class Links:
 
     def __init__(self, settings: LinkSettings, process: ProcessSettings) -> None:
         self._key = base64.urlsafe_b64decode(settings.link_key.get_secret_value())
-        self._public_url = settings.public_url or _local_gateway(process)
+        self._public_url = public_url(settings, process)
 
     def address(self, to: LinkTo, subject: str, *, expires_at: datetime) -> str:
         """The whole link; ``subject`` is made of letters, digits, ``_`` and ``-``."""

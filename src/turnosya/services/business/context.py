@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.database import Database
+from turnosya.runtime.links import public_url
 from turnosya.runtime.service import Host
 
 
@@ -17,9 +18,11 @@ class Businesses:
 
     bus: Bus
     db: Database
+    public_url: str
+    """Where people reach the pages of businesses, without a slash at the end."""
 
     @classmethod
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Businesses]:
         """Needs nothing that has to be closed."""
-        yield cls(bus=host.bus, db=host.db)
+        yield cls(host.bus, host.db, public_url(host.settings, host.process))

@@ -41,6 +41,7 @@ async def open_business(
     for offer in offers:
         state = rules.with_offer(state, replace(offer, id=new_id(), created_at=real_now()))
     async with here.db.transaction() as tx:
+        state = await store.addressed(tx, state)
         await store.add(tx, state)
         await tx.publish(BusinessChanged(business=state.told()))
     return state.told()

@@ -12,6 +12,7 @@ from turnosya.contracts.users import Held, PersonErased
 from turnosya.runtime.database import Transaction, unmarked
 from turnosya.runtime.messages import NotFound
 from turnosya.services.business import changes
+from turnosya.services.business.slugs import with_mark
 from turnosya.services.business.state import BusinessState, StaffMember
 from turnosya.services.business.store import businesses as store
 from turnosya.services.business.store import ratings
@@ -81,13 +82,17 @@ async def _take_off(tx: Transaction, business_id: UUID, user_id: UUID) -> None:
     before = await store.lock(tx, business_id)
     if before is None:
         return
-    profile = before.profile
+    profile, slug = before.profile, before.slug
     if before.owner_id == user_id:
         profile = replace(
             profile, name=_NOBODY, description=None, address=None, location=None,
             phone=None, email=None, website=None,
         )  # fmt: skip
-    after = replace(before, profile=profile, staff=tuple(_nameless(one, user_id) for one in before.staff))
+        # It is made of the name.
+        slug = with_mark("", before.id)
+    after = replace(
+        before, profile=profile, slug=slug, staff=tuple(_nameless(one, user_id) for one in before.staff)
+    )
     if after == before:
         return
     after = replace(after, version=await store.reserve_version(tx, business_id))

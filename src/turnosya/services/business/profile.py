@@ -36,7 +36,7 @@ async def open_business(
         raise NotFound
 
     async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
-        state = new_business(owner_id, name, profile)
+        state = await store.addressed(tx, new_business(owner_id, name, profile))
         await store.add(tx, state)
         await tx.publish(BusinessChanged(business=state.told()))
         return 201, shown(state)

@@ -1,7 +1,7 @@
-"""What can be set for business: nothing of its own yet."""
+"""What can be set for business: where its pages are reached."""
 
-from turnosya.runtime.settings import Settings
+from turnosya.runtime.links import PublicSettings
 
 
-class BusinessSettings(Settings):
+class BusinessSettings(PublicSettings):
     """Settings of the business service."""

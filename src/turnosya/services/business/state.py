@@ -107,6 +107,8 @@ class BusinessState:
     staff: tuple[StaffMember, ...]
     deleted: bool = False
     suspension: Suspension | None = None
+    slug: str = ""
+    """The word by which its page is addressed; given when it is stored first."""
     rating_counts: tuple[int, ...] = (0, 0, 0, 0, 0)
     """How many gave one star, two stars … five. Not a part of what an owner changes."""
     distance_m: int | None = None

@@ -46,6 +46,8 @@ businesses = Table(
     Column("currency", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
     Column("deleted", Boolean, nullable=False),
+    # The word by which its page is addressed; stays when the name changes, so that links go on.
+    Column("slug", Text, nullable=False),
     # Taken off by an admin: since when and why. Who did it is in the audit.
     Column("suspended_at", DateTime(timezone=True)),
     Column("suspended_reason", Text),
@@ -60,6 +62,7 @@ businesses = Table(
     # The same as if three people more had given four: one five alone is not the best of all.
     Column("esteem", Double, nullable=False, server_default="4"),
 )
+Index("businesses_slug", businesses.c.slug, unique=True)
 Index("businesses_words", businesses.c.words, postgresql_using="gin")
 Index("businesses_category", businesses.c.sought_category)
 Index("businesses_average", businesses.c.average)

@@ -14,6 +14,8 @@ _NOUNS = {
     b"checks": "checks",
 }
 WEBHOOK = b"/v1/notification/webhooks/whatsapp"
+# The same of other paths by their first segment: sockets, and the pages of businesses.
+_FOLDERS = {b"socket.io": "chat", b"b": "business"}
 _EXACT = {
     WEBHOOK: "notification",
     b"/v1/notification/agenda-settings": "notification",
@@ -47,8 +49,8 @@ class PathTable:
         _, first, *rest = raw_path.split(b"/", 3)
         if first == b"v1" and rest and rest[0] in _NOUNS:
             return _NOUNS[rest[0]]
-        if first == b"socket.io":
-            return "chat"
+        if first in _FOLDERS:
+            return _FOLDERS[first]
         if raw_path in _OWN or raw_path.startswith(b"/docs/"):
             return OWN
         if raw_path in _EXACT:

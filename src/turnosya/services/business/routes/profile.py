@@ -143,6 +143,8 @@ class BusinessShown(Resource):
     """The profile that everybody may see."""
 
     id: UUID
+    slug: str
+    """Its page is `/b/{slug}`."""
     owner_id: UUID
     name: str
     timezone: str
@@ -304,6 +306,7 @@ def shown(state: BusinessState) -> BusinessShown:
     kind = None if said.category is None else categories.known(said.category)
     return BusinessShown(
         id=state.id,
+        slug=state.slug,
         owner_id=state.owner_id,
         name=said.name,
         timezone=said.timezone,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from dataclasses import replace as dataclass_replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, Table, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.contracts.business import Price
 from turnosya.runtime.database import Transaction
+from turnosya.services.business.slugs import slug_of, with_mark
 from turnosya.services.business.state import (
     Address,
     BusinessState,
@@ -66,6 +68,22 @@ async def staff_of(
 ) -> list[StaffMember]:
     """Who works in a business, oldest first, those who left not among them."""
     return [_member(row) for row in await _items(tx, staff, business_id, after=after, limit=limit)]
+
+
+async def addressed(tx: Transaction, state: BusinessState) -> BusinessState:
+    """A new business with the slug of its name; with a mark where another has that one."""
+    slug = slug_of(state.profile.name)
+    # One after the other, whoever opens of one name.
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"slug {slug}", 0))))
+    taken = select(businesses.c.id).where(businesses.c.slug == slug)
+    if not slug or (await tx.execute(taken)).first() is not None:
+        slug = with_mark(slug, state.id)
+    return dataclass_replace(state, slug=slug)
+
+
+async def find_by_slug(tx: Transaction, slug: str) -> BusinessState | None:
+    """The whole business whose page that is, if it is not deleted."""
+    return await _whole(tx, select(businesses).where(businesses.c.slug == slug, ~businesses.c.deleted))
 
 
 async def add(tx: Transaction, state: BusinessState) -> None:
@@ -173,6 +191,7 @@ def state_of(
         offers=offers,
         staff=members,
         deleted=row["deleted"],
+        slug=row["slug"],
         suspension=None
         if row["suspended_at"] is None
         else Suspension(row["suspended_at"], row["suspended_reason"]),
@@ -202,6 +221,7 @@ def _columns(state: BusinessState) -> dict[str, Any]:
     return {
         **_profile_columns(state.profile),
         "deleted": state.deleted,
+        "slug": state.slug,
         "suspended_at": None if suspension is None else suspension.at,
         "suspended_reason": None if suspension is None else suspension.reason,
     }
