@@ -3,7 +3,7 @@
 import pytest
 
 from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, Town
-from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
+from turnosya.contracts.business import BusinessSuspended, RatingInvited, SuspensionLifted
 from turnosya.contracts.turnos import AppointmentCancelled
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
@@ -35,3 +35,16 @@ async def test_the_client_of_a_suspended_business_is_told_and_its_owner_not_of_e
     assert "sees nobody for now, and your appointment was cancelled" in told["body"]
     await town.all_is_heard()
     assert not await town.messages(OWNER_PHONE, template="appointment_cancelled")
+
+
+async def test_who_was_there_is_asked_how_it_was(town: Town) -> None:
+    invited = RatingInvited(
+        business_id=new_id(),
+        business_name="Barbería Ñandú",
+        client_id=town.client_id,
+        appointment_id=new_id(),
+    )
+    [envelope] = await town.stage.tell(invited)
+    await town.stage.bus.deliver(envelope)
+    told = await town.message(CLIENT_PHONE, "rating_invited")
+    assert "tell others how it was at Barbería Ñandú" in told["body"]

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held, SecurityFact
-from turnosya.runtime.messages import Event, Message, Rpc
+from turnosya.runtime.messages import Event, Message, Nothing, Rpc
 
 
 class Price(Message):
@@ -94,6 +94,25 @@ class SuspensionLifted(Event):
     business_id: UUID
     business_name: str
     owner_id: UUID
+
+
+class InviteRating(Rpc[Nothing]):
+    """The job an hour after a client came: ask them how it was, unless that is known; once for a business."""
+
+    business_id: UUID
+    client_id: UUID
+    appointment_id: UUID
+
+
+class RatingInvited(Event):
+    """Somebody who was there is asked how it was."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    business_name: str
+    client_id: UUID
+    appointment_id: UUID
 
 
 class SecurityNoted(SecurityFact):

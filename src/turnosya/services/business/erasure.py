@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HOLDS: Mapping[str, str] = {
     "businesses": "exported; closed, with what its owner wrote of it taken off",
+    "rating_invitations": "exported; deleted",
     "ratings": "exported; the stars stay, the words and who said them go",
     "staff": "exported; the account and the name are taken off",
 }
@@ -35,6 +36,7 @@ async def held(here: Businesses, request: GetHeld) -> Held:
     async with here.db.read() as tx:
         found = await store.of_person(tx, request.user_id)
         given = await ratings.given_by(tx, request.user_id)
+        invited = await ratings.invited(tx, request.user_id)
         states = [state for one in found if (state := await store.find(tx, one)) is not None]
     owned = [state for state in states if state.owner_id == request.user_id]
     worked = [
@@ -46,8 +48,15 @@ async def held(here: Businesses, request: GetHeld) -> Held:
     rated = [
         {"business_id": str(one.business_id), "stars": one.stars, "comment": one.comment} for one in given
     ]
-    records = {"businesses": [_shown(state) for state in owned], "staff": worked, "ratings": rated}
-    return Held(records=records)
+    invitations = [{"business_id": str(one), "invited_at": at.isoformat()} for one, at in invited]
+    return Held(
+        records={
+            "businesses": [_shown(state) for state in owned],
+            "staff": worked,
+            "ratings": rated,
+            "rating_invitations": invitations,
+        }
+    )
 
 
 def _shown(state: BusinessState) -> dict[str, Any]:

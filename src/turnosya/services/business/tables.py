@@ -135,4 +135,13 @@ ratings = Table(
     UniqueConstraint("business_id", "user_id", name="one_rating_each"),
     CheckConstraint("stars BETWEEN 1 AND 5", name="one_to_five_stars"),
 )
+# Who was asked how it was: once for each business.
+rating_invitations = Table(
+    "rating_invitations",
+    metadata,
+    Column("business_id", Uuid, ForeignKey("businesses.id"), primary_key=True),
+    Column("user_id", Uuid, primary_key=True),
+    Column("invited_at", DateTime(timezone=True), nullable=False),
+)
+Index("rating_invitations_of_user", rating_invitations.c.user_id)
 Index("ratings_of_user", ratings.c.user_id)

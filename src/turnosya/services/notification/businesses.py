@@ -1,10 +1,10 @@
-"""What somebody is told about their business by those who run TurnosYa."""
+"""What an owner is told about their business by those who run TurnosYa, and a client who was there."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
+from turnosya.contracts.business import BusinessSuspended, RatingInvited, SuspensionLifted
 from turnosya.services.notification import rules, telling
 from turnosya.services.notification.context import occasion
 from turnosya.services.notification.telling import Told
@@ -28,6 +28,23 @@ async def tell(notification: Notification, event: BusinessEvent) -> None:
             data={"business_id": str(event.business_id)},
         )
         for owner in people
+    ]
+    await telling.tell(notification, told, reach)
+
+
+async def invite(notification: Notification, event: RatingInvited) -> None:
+    """Queues one delivery for the client."""
+    people, reach = await telling.people(notification, {event.client_id})
+    told = [
+        Told(
+            occasion=occasion(),
+            template="rating_invited",
+            reader="client",
+            contact=rules.contact_of(client),
+            facts={"name": client.name, "business_name": event.business_name},
+            data={"business_id": str(event.business_id), "appointment_id": str(event.appointment_id)},
+        )
+        for client in people
     ]
     await telling.tell(notification, told, reach)
 

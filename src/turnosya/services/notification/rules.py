@@ -53,6 +53,7 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "agenda_rearranged": ("owner",),
     "message_waiting": _BOTH,
     "business_suspended": ("owner",),
+    "rating_invited": _CLIENT,
     "suspension_lifted": ("owner",),
     "alert_raised": ("person",),
     "alert_cleared": ("person",),

@@ -1,7 +1,7 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
-from turnosya.contracts.business import BusinessSuspended, SuspensionLifted
+from turnosya.contracts.business import BusinessSuspended, RatingInvited, SuspensionLifted
 from turnosya.contracts.chat import MessageWaiting
 from turnosya.contracts.checks import AlertCleared, AlertRaised
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
@@ -101,6 +101,7 @@ service = Service(
         MessageWaiting.heard_by(talks.tell),
         BusinessSuspended.heard_by(businesses.tell),
         SuspensionLifted.heard_by(businesses.tell),
+        RatingInvited.heard_by(businesses.invite),
         AlertRaised.heard_by(alerts.tell),
         AlertCleared.heard_by(alerts.tell),
     ],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, update
+from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.runtime.database import Transaction
 from turnosya.services.business.ratings_state import Rating, average, esteem
-from turnosya.services.business.tables import businesses, ratings
+from turnosya.services.business.tables import businesses, rating_invitations, ratings
 
 
 def _rating(row: RowMapping) -> Rating:
@@ -84,8 +86,26 @@ async def given_by(tx: Transaction, user_id: UUID) -> list[Rating]:
     return [_rating(row) for row in found.mappings()]
 
 
+async def note_invitation(tx: Transaction, business_id: UUID, user_id: UUID, *, at: datetime) -> bool:
+    """Notes that somebody is invited to rate a business; False if they were before."""
+    row = {"business_id": business_id, "user_id": user_id, "invited_at": at}
+    noted = await tx.execute(insert(rating_invitations).values(**row).on_conflict_do_nothing())
+    return noted.rowcount == 1
+
+
+async def invited(tx: Transaction, user_id: UUID) -> list[tuple[UUID, datetime]]:
+    """Which businesses somebody was invited to rate, and when."""
+    found = await tx.execute(
+        select(rating_invitations.c.business_id, rating_invitations.c.invited_at)
+        .where(rating_invitations.c.user_id == user_id)
+        .order_by(rating_invitations.c.invited_at)
+    )
+    return [(row.business_id, row.invited_at) for row in found]
+
+
 async def forget(tx: Transaction, user_id: UUID) -> None:
-    """The stars stay; the words and who said them go."""
+    """The stars stay; the words and who said them go, and who was invited."""
+    await tx.execute(rating_invitations.delete().where(rating_invitations.c.user_id == user_id))
     await tx.execute(
         update(ratings)
         .where(ratings.c.user_id == user_id)
