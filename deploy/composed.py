@@ -39,7 +39,7 @@ def files() -> Iterator[tuple[str, str]]:
     whole = {
         "name": "turnosya",
         "services": services,
-        "volumes": dict.fromkeys(("rabbitmq", "postgres", "redis", "prometheus", "grafana")),
+        "volumes": dict.fromkeys(("rabbitmq", "postgres", "redis", "files", "prometheus", "grafana")),
     }
     yield "compose.yaml", _HEAD + written(whole)
 
@@ -105,6 +105,10 @@ def _process(kind: str, *, copies: int) -> dict[str, Any]:
         "restart": "unless-stopped",
         "stop_grace_period": "30s",
     }
+    if "files" in services:
+        # All copies of one machine keep uploads in one folder; of several machines, in a bucket.
+        process["environment"]["TURNOSYA_FILES_STORE_URL"] = "file:///files"
+        process["volumes"] = ["files:/files"]
     if "gateway" in services:
         # One of them has the port of this machine; behind a load balancer there may be more.
         process["ports"] = ["127.0.0.1:8000:8000"]

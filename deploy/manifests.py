@@ -71,6 +71,8 @@ def _settings() -> dict[str, Any]:
             "TURNOSYA_DATA_DIR": "/data",
             "TURNOSYA_LOG_FORMAT": "json",
             "TURNOSYA_PUBLIC_URL": "https://turnosya.example",
+            # Several copies keep uploads in one place. Its keys come as TURNOSYA_FILES_STORE_OPTIONS.
+            "TURNOSYA_FILES_STORE_URL": "s3://turnosya-files",
             "TURNOSYA_SERVICE_URLS": service_urls({kind: hosts(kind) for kind in processes()}),
         },
     }
@@ -253,6 +255,9 @@ def _policy(kind: str, services: Sequence[str]) -> dict[str, Any]:
         # The providers of messages and mail: elsewhere, on ports of theirs.
         ports = [{"port": port, "protocol": "TCP"} for port in (443, 465, 587)]
         out.append({"to": [_INTERNET], "ports": ports})
+    if "files" in services:
+        # Its bucket.
+        out.append({"to": [_INTERNET], "ports": [{"port": 443, "protocol": "TCP"}]})
     out.append(to_pods({"app.kubernetes.io/name": "otel-collector"}, 4318))
     return network_policy(kind, _selector(kind), ingress=ingress, egress=out)
 

@@ -321,6 +321,7 @@ def system_on(
         **_settings(),
         **(settings or {}),
         **({"TURNOSYA_BROKER_URL": broker_url} if broker_url else {}),
+        "TURNOSYA_DATA_DIR": str(folder / "data"),
         "TURNOSYA_DATABASE_URL": database_url,
         "TURNOSYA_REDIS_URL": redis_url,
         **{f"TURNOSYA_{name.upper()}_DATABASE_URL": url for name, url in databases.items()},

@@ -3,19 +3,18 @@
 import importlib
 from collections.abc import Iterator
 
-from turnosya.contracts import auth, business, chat, checks, files, turnos, users
+from turnosya.contracts import auth, business, chat, checks, turnos, users
 from turnosya.runtime.messages import Event
 from turnosya.services.notification import rules, wording
 from turnosya.services.notification.service import service as notification
 
-TOLD_OF = (auth, users, turnos, business, chat, checks, files)
+TOLD_OF = (auth, users, turnos, business, chat, checks)
 # Not what happened to a person, but what services say among themselves.
 NOT_NEWS = {
     "auth.AccessChanged": "what ends access, for gateways",
     "auth.AccessHeartbeat": "auth is there, for gateways",
     "auth.SecurityNoted": "a line of the audit",
     "users.SecurityNoted": "a line of the audit",
-    "users.PhotoSet": "they changed it themselves and see it",
     "users.PersonChanged": "they changed it themselves and see it",
     "users.CredentialsChanged": "for auth; the person hears of the sessions that end by it, or of the number",
     "users.RolesChanged": "for auth",
@@ -27,8 +26,6 @@ NOT_NEWS = {
     "business.SecurityNoted": "a line of the audit",
     "business.PersonForgotten": "for users: erased here too",
     "chat.PersonForgotten": "for users: erased here too",
-    "files.PersonForgotten": "for users: erased here too",
-    "files.FileRemoved": "whoever removed it sees it; who shows it stops",
     "business.BusinessChanged": "a copy for other services",
     "chat.ConversationMoved": "a hint between copies of chat",
     "checks.ProcessLives": "a sign of life of a process, for checks",

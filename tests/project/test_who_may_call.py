@@ -33,6 +33,11 @@ PUBLIC = {
     "GET /v1/checks/health",
     "GET /v1/dev/clock",
     "GET /v1/dev/messages",
+    # Photos are for all; a private file wants a token, or a link that was signed for it.
+    "GET /v1/files/{file_id}",
+    "GET /v1/files/{file_id}/{variant}",
+    "HEAD /v1/files/{file_id}",
+    "HEAD /v1/files/{file_id}/{variant}",
     # The provider signs what it sends, and knows a word of ours.
     "GET /v1/notification/webhooks/whatsapp",
     "GET /v1/turnos/answers/{purpose}",

@@ -18,6 +18,7 @@ from turnosya.contracts.auth import (
     SetRoles,
     UseCode,
 )
+from turnosya.contracts.files import FilesFound, GetFiles
 from turnosya.runtime.bus import Bus
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Event, Nothing, Unavailable
@@ -44,6 +45,7 @@ class AskedOfAuth:
     """What happens once a code was used up, before auth answers."""
 
     async def open(self, bus: Bus) -> None:
+        await bus.answer(GetFiles, _no_files)
         await bus.answer(UseCode, self._use_code)
         await bus.answer(EndSessions, self._end_sessions)
         await bus.answer(SetRoles, self._set_roles)
@@ -150,3 +152,8 @@ class Town:
         answer = await self.sign_up(None, phone=phone, **changes)
         assert answer.status_code == 201, answer.text
         return UUID(answer.json()["id"])
+
+
+async def _no_files(_: GetFiles) -> FilesFound:
+    """Files' answer, without files: there are none."""
+    return FilesFound(items=[])

@@ -4,7 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held
-from turnosya.runtime.messages import Event, Nothing, Rpc
+from turnosya.runtime.messages import Event, Message, Nothing, Rpc
 
 
 class ConversationMoved(Event):
@@ -50,6 +50,19 @@ class MessageWaiting(Event):
     sender_id: UUID | None
     """Who wrote last; None for an automatic message."""
     from_business: bool
+
+
+class Membership(Message):
+    """Whether somebody is a member of a conversation, on either side."""
+
+    is_member: bool
+
+
+class GetMembership(Rpc[Membership]):
+    """Is this person the client of a conversation, or one of those who write for its business?"""
+
+    conversation_id: UUID
+    user_id: UUID
 
 
 class GetHeld(Rpc[Held]):

@@ -1,95 +1,75 @@
-"""What files answers and tells: who may use a file, and that a thing uses it."""
+"""What files answers and tells: uploads, their variants, and what uses them."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from turnosya.contracts.users import Forgotten, Held
-from turnosya.runtime.messages import Event, Kind, Message, Rpc, Say, ServiceError
+from turnosya.contracts.users import Forgotten, Held, SecurityFact
+from turnosya.runtime.messages import Event, Message, Nothing, Rpc
 
 Purpose = Literal["user_photo", "business_image", "chat_attachment", "verification_document"]
-Visibility = Literal["public", "private"]
-"""Public ones are shown to everybody who has the address; the others to whom ``purpose`` lets in."""
+"""What an upload is for. Photos and images are public, the other two are private."""
 
 
-class FileNotUsable(ServiceError):
-    """The file does not exist, is somebody else's, or is not for this."""
-
-    kind = Kind.INVALID
-    code = "file_not_usable"
-    says = Say(
-        "Ese archivo no se puede usar acá.",
-        "That file cannot be used here.",
-        "Esse arquivo não pode ser usado aqui.",
-    )
-
-
-class Variants(Message):
-    """Paths of a picture's smaller copies, 256 and 1,024 pixels a side at most; None of a document."""
-
-    thumb: str | None
-    medium: str | None
+def path_of(file_id: UUID, variant: str | None = None) -> str:
+    """Where the gateway serves a file, or its ``thumb`` or ``medium``."""
+    return f"/v1/files/{file_id}" + (f"/{variant}" if variant else "")
 
 
 class FileFacts(Message):
-    """A file as others keep it. Nothing of it changes as long as it exists."""
+    """An upload as others may show it; it never changes."""
 
     id: UUID
-    purpose: Purpose
-    visibility: Visibility
     owner_id: UUID
     """Who uploaded it."""
+    purpose: Purpose
+    business_id: UUID | None
+    conversation_id: UUID | None
+    """The one conversation whose members may read it, once that is known."""
     content_type: str
-    """``image/jpeg``, ``image/png``, ``image/webp`` or ``application/pdf``."""
     size_bytes: int
     sha256: str
-    """Of what is served, in hexadecimal."""
+    """Of what is served, 64 hexadecimal digits."""
     width: int | None
+    """Pixels; None for a document."""
     height: int | None
-    """Pixels as it is shown; None for what is no picture."""
     url: str
-    """Its path at the gateway."""
-    variants: Variants
+    """Its path. For a private one with a signature of 5 minutes for ``GetFiles.reader_id``, if named."""
+    variants: dict[str, str]
+    """Paths of ``thumb`` (256 pixels) and ``medium`` (1024), WebP; empty for a document."""
 
 
 class FilesFound(Message):
-    """Those that exist, in the order in which they were asked for."""
+    """Those of the asked that exist, in no order."""
 
-    files: list[FileFacts]
+    items: list[FileFacts]
 
 
 class GetFiles(Rpc[FilesFound]):
-    """What are these files? At most 200; one that is not there is left out."""
+    """What are these files (at most 100)? Whoever is about to use them has an hour for ``FileUsed``."""
 
     ids: list[UUID]
+    reader_id: UUID | None = None
 
 
-class ClaimFiles(Rpc[FilesFound]):
-    """May somebody use their own files for this, all of them? They then stay for an hour at least.
-
-    Within it tell the event of shape ``users.FilesUsed`` that keeps them for as long as they are used.
-    ``business_id`` and ``conversation_id``: a file that was uploaded for another one is refused, and one
-    that was uploaded without belongs to it from now on. Safe to repeat. Raises ``FileNotUsable``.
-    """
-
-    errors = (FileNotUsable,)
-
-    ids: list[UUID]
-    owner_id: UUID
-    purpose: Purpose
-    business_id: UUID | None = None
-    conversation_id: UUID | None = None
-
-
-class FileRemoved(Event):
-    """Its owner or an admin deleted a file, or its owner's account was erased: whoever shows it stops."""
+class FileUsed(Event):
+    """Something shows a file from now on: it stays. Told with the change that makes it so."""
 
     aggregate: ClassVar[str] = "file_id"
 
     file_id: UUID
-    purpose: Purpose
-    owner_id: UUID
-    places: list[str]
-    """Where it was used, as they were named in ``users.FilesUsed``."""
+    by: str
+    """What uses it, such as ``users.photo/<id>``: a text of the user's own that names one use."""
+    conversation_id: UUID | None = None
+    """Whose members may read it, for an attachment."""
+
+
+class FileReleased(Event):
+    """The same does not show it any longer: it goes when nothing else does."""
+
+    aggregate: ClassVar[str] = "file_id"
+
+    file_id: UUID
+    by: str
 
 
 class GetHeld(Rpc[Held]):
@@ -100,3 +80,11 @@ class GetHeld(Rpc[Held]):
 
 class PersonForgotten(Forgotten):
     """An erased person is gone from files: what they uploaded is deleted."""
+
+
+class SecurityNoted(SecurityFact):
+    """Somebody read a private file."""
+
+
+class Tend(Rpc[Nothing]):
+    """Delete what nothing uses, and what a kill has left behind."""

@@ -282,24 +282,5 @@ class SecurityNoted(SecurityFact):
     """Something about an account that an admin may have to look up later."""
 
 
-class FilesUsed(Event):
-    """The shape in which a service tells what files one thing uses now, all of them: the last one counts.
-
-    Each service tells its own (``users.PhotoSet``), which files hears. Claim them first
-    (``files.ClaimFiles``), and tell it in the transaction that uses them, under the lock of that thing.
-    """
-
-    aggregate: ClassVar[str] = "place"
-
-    place: str
-    """What uses them, the same word for ever: ``users.photo:<id>``, ``business.gallery:<id>``."""
-    file_ids: list[UUID]
-    """Empty when it uses none any longer."""
-
-
-class PhotoSet(FilesUsed):
-    """Somebody has another photo, or none."""
-
-
 class TellErasuresAgain(Rpc[Nothing]):
     """Tell of every erasure again that is not over."""

@@ -93,10 +93,14 @@ class Links:
 
     def address(self, to: LinkTo, subject: str, *, expires_at: datetime) -> str:
         """The whole link; ``subject`` is made of letters, digits, ``_`` and ``-``."""
+        return self.public(self.signed_path(to, subject, expires_at=expires_at))
+
+    def signed_path(self, to: LinkTo, subject: str, *, expires_at: datetime) -> str:
+        """The same below wherever the caller reaches the gateway."""
         purpose, path = to
         until = int(expires_at.timestamp())
         token = f"{subject}.{until}.{self._mac(purpose, subject, until)}"
-        return self.public(f"{path}?token={quote(token)}")
+        return f"{path}?token={quote(token)}"
 
     def public(self, path: str) -> str:
         """Where people, and their programs, reach a path of the gateway."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from turnosya.contracts.chat import GetMembership, Membership
 from turnosya.contracts.users import GetPeople
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.fields import unfit_texts
@@ -72,6 +73,15 @@ async def for_member(tx: Transaction, conversation_id: UUID, user_id: UUID) -> C
     if conversation.side_of(user_id) is None:
         raise NotFound
     return conversation
+
+
+async def membership(chat: Chat, request: GetMembership) -> Membership:
+    """For files: whether somebody may read what is attached there."""
+    async with chat.db.read() as tx:
+        conversation = await messages.find(tx, request.conversation_id)
+    return Membership(
+        is_member=conversation is not None and conversation.side_of(request.user_id) is not None
+    )
 
 
 async def listed(

@@ -7,10 +7,12 @@ from turnosya.contracts.chat import (
     ConversationMoved,
     DropOld,
     GetHeld,
+    GetMembership,
     MessageWaiting,
     PersonForgotten,
     TypingShown,
 )
+from turnosya.contracts.files import FileUsed, GetFiles
 from turnosya.contracts.notification import ReplyReceived
 from turnosya.contracts.turnos import (
     AppointmentBooked,
@@ -23,6 +25,7 @@ from turnosya.contracts.turnos import (
 from turnosya.contracts.users import GetPeople, PersonChanged, PersonErased
 from turnosya.runtime.service import Recurs, Service
 from turnosya.services.chat import automatic, erasure, shops, showing, telling
+from turnosya.services.chat import conversations as conversations_of
 from turnosya.services.chat.context import Chat
 from turnosya.services.chat.routes import conversations, messages
 from turnosya.services.chat.routes import shops as shop_routes
@@ -33,7 +36,11 @@ service = Service(
     name="chat",
     open=Chat.open,
     settings=ChatSettings,
-    answers=[GetHeld.answered_by(erasure.held), DropOld.answered_by(telling.drop_old)],
+    answers=[
+        GetHeld.answered_by(erasure.held),
+        GetMembership.answered_by(conversations_of.membership),
+        DropOld.answered_by(telling.drop_old),
+    ],
     hears=[
         BusinessChanged.heard_by(shops.follow),
         PersonChanged.heard_by(erasure.rename),
@@ -48,8 +55,8 @@ service = Service(
         ConversationMoved.heard_by(showing.moved, every_copy=True),
         TypingShown.heard_by(showing.typing, every_copy=True),
     ],
-    asks=[GetAccess, GetBusiness, GetPeople, GetOpenNow, GetCards],
-    tells=[ClientWrote, MessageWaiting, PersonForgotten, ConversationMoved, TypingShown],
+    asks=[GetAccess, GetBusiness, GetFiles, GetPeople, GetOpenNow, GetCards],
+    tells=[ClientWrote, MessageWaiting, PersonForgotten, ConversationMoved, TypingShown, FileUsed],
     web=[conversations.routes, messages.routes, shop_routes.routes],
     beside={"/socket.io": SocketServer},
     runs=[

@@ -13,7 +13,7 @@ from turnosya.contracts.turnos import Card, GetCards
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
-from turnosya.services.chat import rules
+from turnosya.services.chat import attached, rules
 from turnosya.services.chat.state import Conversation, Kind, Line
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _message(line: Line, language: Language, cards: Mapping[UUID, Card]) -> Mess
         sender_id=line.sender_id,
         kind=line.kind,
         text=text,
-        file=None,
+        file=attached.shown(line.facts) if line.kind == "person" else None,
         client_message_id=line.client_message_id,
         sent_at=line.sent_at,
         cards=[CardShown(**one.model_dump()) for one in shown],

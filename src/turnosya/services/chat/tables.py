@@ -80,7 +80,7 @@ messages = Table(
     Column("sender_id", Uuid),
     Column("kind", Text, nullable=False),
     Column("text", Text),
-    # What a line of the system says, in whichever language it is read.
+    # What a line of the system says, in whichever language it is read; what a person attached.
     Column("facts", JSONB(none_as_null=True)),
     Column("client_message_id", Text),
     Column("sent_at", DateTime(timezone=True), nullable=False),

@@ -10,7 +10,7 @@ from uuid import UUID
 from turnosya.contracts.chat import TypingShown
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import invalid
-from turnosya.services.chat import away, hints, rules
+from turnosya.services.chat import attached, away, hints, rules
 from turnosya.services.chat.conversations import for_member
 from turnosya.services.chat.refusals import ClientMessageIdReused, ConversationBlocked
 from turnosya.services.chat.state import Conversation, Line, NewLine
@@ -35,12 +35,14 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
 
     Raises NotFound for a stranger, ClientMessageIdReused, ConversationBlocked, TooFast.
     """
-    _check(words)
+    if words.file_id is None and (words.text is None or not words.text.strip()):
+        raise invalid("text", "empty", "a message has a text or a file")
+    file = await attached.find(chat, sender_id, conversation_id, words.file_id)
     async with chat.db.transaction() as tx:
         conversation = await _locked(tx, conversation_id, sender_id)
         known = await messages.find_sent(tx, conversation_id, sender_id, words.client_message_id)
         if known is not None:
-            if known.text != words.text:
+            if known.text != words.text or attached.id_in(known.facts) != words.file_id:
                 raise ClientMessageIdReused
             return known, False
         if not conversation.shop.is_open or await messages.is_blocked(
@@ -48,18 +50,13 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
         ):
             raise ConversationBlocked
         chat.allowances.take(sender_id)
-        new = NewLine("person", sender_id, words.text, client_message_id=words.client_message_id)
+        new = NewLine("person", sender_id, words.text, file, words.client_message_id)
         line = await add(chat, tx, conversation, new)
+        for event in attached.events(line):
+            await tx.publish(event)
         await away.ask(tx, conversation, line)
     hints.moved(chat, conversation_id)
     return line, True
-
-
-def _check(words: Words) -> None:
-    if words.file_id is not None:
-        raise invalid("file_id", "unknown_file", "there is no such file")
-    if words.text is None or not words.text.strip():
-        raise invalid("text", "empty", "a message has a text or a file")
 
 
 async def _locked(tx: Transaction, conversation_id: UUID, sender_id: UUID) -> Conversation:

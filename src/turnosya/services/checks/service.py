@@ -1,6 +1,6 @@
 """Checks: whether all of it lives, what it logged and gave up, and what happened to accounts."""
 
-from turnosya.contracts import auth, business, gateway, jobs, users
+from turnosya.contracts import auth, business, files, gateway, jobs, users
 from turnosya.contracts.checks import (
     AlertCleared,
     AlertRaised,
@@ -26,6 +26,7 @@ service = Service(
     hears=[
         auth.SecurityNoted.heard_by(audit.note),
         business.SecurityNoted.heard_by(audit.note),
+        files.SecurityNoted.heard_by(audit.note),
         gateway.SecurityNoted.heard_by(audit.note),
         users.SecurityNoted.heard_by(audit.note),
         jobs.ScheduleMissed.heard_by(alerts.schedule_missed),

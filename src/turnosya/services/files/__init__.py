@@ -1,1 +1,1 @@
-"""Uploads, variants and signed links; nothing of them yet."""
+"""Uploads, variants and signed links."""

@@ -1,48 +1,31 @@
-"""A person as such: what files holds about them, and forgetting it."""
+"""A person who uploads: what files holds about them, and going on without."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from turnosya.contracts.files import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonErased
-from turnosya.services.files import store, using
-from turnosya.services.files.state import File, facts_of
+from turnosya.services.files import reading, store
 
 if TYPE_CHECKING:
     from turnosya.services.files.context import Files
 
-HOLDS: Mapping[str, str] = {"files": "exported; deleted, with what is stored of them"}
+HOLDS: Mapping[str, str] = {"files": "exported; deleted at once, the objects with the next round of tending"}
 """Every table with a column that names a person, and what becomes of it."""
 
-# What is exported has to fit into one answer.
-_EXPORTED = 5000
+
+async def held(files: Files, request: GetHeld) -> Held:
+    """What somebody uploaded, with links by which they read it."""
+    async with files.db.read() as tx:
+        found = await store.of_owner(tx, request.user_id)
+    shown = [reading.facts(files, file, request.user_id).model_dump(mode="json") for file in found]
+    return Held(records={"files": shown})
 
 
-async def held(here: Files, request: GetHeld) -> Held:
-    """What somebody uploaded, the latest first."""
-    async with here.db.read() as tx:
-        found = await store.of_owner(tx, request.user_id, limit=_EXPORTED)
-    return Held(records={"files": [_shown(one) for one in found]})
-
-
-def _shown(file: File) -> dict[str, Any]:
-    facts = facts_of(file)
-    return {
-        "id": str(file.id),
-        "purpose": file.purpose,
-        "content_type": facts.content_type,
-        "size_bytes": facts.size_bytes,
-        "sha256": facts.sha256,
-        "url": facts.url,
-        "created_at": file.created_at.isoformat(),
-    }
-
-
-async def forget(here: Files, event: PersonErased) -> None:
-    """Deletes what an erased person uploaded; the next sweep takes the bytes."""
-    async with here.db.transaction() as tx:
-        found = await store.of_owner(tx, event.user_id, limit=None)
-        await using.remove(tx, found)
+async def forget(files: Files, event: PersonErased) -> None:
+    """Deletes what they uploaded."""
+    async with files.db.transaction() as tx:
+        await store.drop_of_owner(tx, event.user_id)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))

@@ -1,216 +1,218 @@
-"""Contents, files and their uses in the database."""
+"""The SQL of files."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, case, delete, exists, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, bindparam, delete, exists, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import Text
 
+from turnosya.contracts.files import Purpose
 from turnosya.runtime.database import Transaction
-from turnosya.services.files.state import Content, File
-from turnosya.services.files.tables import begun, contents, files, uses
+from turnosya.services.files.tables import blobs, files, uses
 
-_OF_CONTENT = [column.label(f"c_{column.name}") for column in contents.c]
+_PARTS = (files.c.blob, files.c.thumb, files.c.medium)
+_USED = exists().where(uses.c.file_id == files.c.id)
+_BLOB = [column.name for column in blobs.columns]
+_UNKNOWN = text(
+    "SELECT named.key FROM unnest(:keys) AS named (key)"
+    " WHERE NOT EXISTS (SELECT FROM blobs WHERE blobs.key = named.key)"
+).bindparams(bindparam("keys", type_=ARRAY(Text)))
 
 
-def _content_of(row: RowMapping, prefix: str = "c_") -> Content:
-    names = Content.__dataclass_fields__
-    return Content(**{name: row[f"{prefix}{name}"] for name in names})
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An object of the store and what it holds."""
+
+    key: str
+    sha256: str
+    size_bytes: int
+    content_type: str
 
 
-def _file_of(row: RowMapping) -> File:
-    return File(
-        id=row["id"],
-        content=_content_of(row),
-        purpose=row["purpose"],
-        owner_id=row["owner_id"],
-        business_id=row["business_id"],
-        conversation_id=row["conversation_id"],
-        created_at=row["created_at"],
+@dataclass(frozen=True, slots=True)
+class File:
+    """An upload, with the objects it is made of."""
+
+    id: UUID
+    owner_id: UUID
+    purpose: Purpose
+    business_id: UUID | None
+    conversation_id: UUID | None
+    width: int | None
+    height: int | None
+    blob: Blob
+    thumb: Blob | None
+    medium: Blob | None
+    created_at: datetime
+
+    def variant(self, name: str | None) -> Blob | None:
+        """The object behind ``thumb``, ``medium``, or None for the file itself."""
+        return {None: self.blob, "thumb": self.thumb, "medium": self.medium}.get(name)
+
+
+async def known_blobs(tx: Transaction, digests: Sequence[str]) -> dict[str, Blob]:
+    """Those of these contents that lie in the store, by digest."""
+    rows = await tx.execute(select(blobs).where(blobs.c.sha256.in_(digests)))
+    return {row.sha256: Blob(**row) for row in rows.mappings()}
+
+
+async def keep_blob(tx: Transaction, blob: Blob) -> str:
+    """The key under which this content lies: its own, or that of who was first."""
+    statement = (
+        upsert(blobs)
+        .values(key=blob.key, sha256=blob.sha256, size_bytes=blob.size_bytes, content_type=blob.content_type)
+        .on_conflict_do_update(index_elements=[blobs.c.sha256], set_={"sha256": blob.sha256})
+        .returning(blobs.c.key)
     )
+    return str((await tx.execute(statement)).scalar_one())
 
 
-def _whole() -> Select[tuple[object, ...]]:
-    return select(*files.c, *_OF_CONTENT).join_from(files, contents, contents.c.id == files.c.content_id)
-
-
-# --- contents ---
-
-
-async def begin(tx: Transaction, content_id: UUID) -> None:
-    """Something is about to be stored under this id."""
-    await tx.execute(insert(begun).values(content_id=content_id))
-
-
-async def find_content(tx: Transaction, source_sha256: bytes) -> Content | None:
-    """The content made of the same bytes; it stays until this transaction ends."""
-    found = await tx.execute(
-        select(*_OF_CONTENT)
-        .where(contents.c.source_sha256 == source_sha256)
-        .with_for_update(read=True, key_share=True)
-    )
-    row = found.mappings().first()
-    return None if row is None else _content_of(row)
-
-
-async def keep_content(tx: Transaction, content: Content) -> Content:
-    """Makes it a content; the one that somebody else has made of the same bytes meanwhile, if so."""
-    values = {name: getattr(content, name) for name in Content.__dataclass_fields__}
-    kept = await tx.execute(
-        insert(contents)
-        .values(values)
-        # A write that changes nothing, so that the row is locked and answered whoever was first.
-        .on_conflict_do_update(index_elements=["source_sha256"], set_={"created_at": contents.c.created_at})
-        .returning(*contents.c)
-    )
-    one = _content_of(kept.mappings().one(), prefix="")
-    if one.id == content.id:
-        await tx.execute(delete(begun).where(begun.c.content_id == content.id))
-    return one
-
-
-async def begun_before(tx: Transaction, before: datetime, *, limit: int) -> list[UUID]:
-    """Ids under which something was to be stored and never became a content."""
-    found = await tx.execute(
-        select(begun.c.content_id).where(begun.c.begun_at < before).order_by(begun.c.begun_at).limit(limit)
-    )
-    return list(found.scalars())
-
-
-async def drop_contents(tx: Transaction, *, limit: int) -> list[UUID]:
-    """Deletes contents of which there is no file; what they stored is left to ``begun`` with an old date."""
-    without = (
-        select(contents.c.id)
-        .where(~exists().where(files.c.content_id == contents.c.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    dropped = await tx.execute(delete(contents).where(contents.c.id.in_(without)).returning(contents.c.id))
-    gone = list(dropped.scalars())
-    if gone:
-        await tx.execute(insert(begun), [{"content_id": one, "begun_at": _LONG_AGO} for one in gone])
-    return gone
-
-
-_LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
-
-
-async def end(tx: Transaction, content_ids: Sequence[UUID]) -> None:
-    """Nothing lies under these ids any longer."""
-    await tx.execute(delete(begun).where(begun.c.content_id.in_(content_ids)))
-
-
-# --- files ---
-
-
-async def add(tx: Transaction, file: File, *, drop_at: datetime) -> None:
-    """A new file that nothing uses yet."""
+async def add(tx: Transaction, file: File, *, kept_until: datetime) -> None:
+    """Writes an upload; its blobs are kept before."""
     await tx.execute(
         insert(files).values(
             id=file.id,
-            content_id=file.content.id,
-            purpose=file.purpose,
             owner_id=file.owner_id,
+            purpose=file.purpose,
             business_id=file.business_id,
             conversation_id=file.conversation_id,
+            width=file.width,
+            height=file.height,
+            blob=file.blob.key,
+            thumb=file.thumb and file.thumb.key,
+            medium=file.medium and file.medium.key,
             created_at=file.created_at,
-            drop_at=drop_at,
+            kept_until=kept_until,
         )
     )
 
 
 async def find(tx: Transaction, file_id: UUID) -> File | None:
-    """One file."""
-    row = (await tx.execute(_whole().where(files.c.id == file_id))).mappings().first()
-    return None if row is None else _file_of(row)
+    """One upload, or None."""
+    found = await find_many(tx, [file_id])
+    return found[0] if found else None
 
 
-async def find_many(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, File]:
-    """Those that there are."""
-    rows = (await tx.execute(_whole().where(files.c.id.in_(ids)))).mappings()
-    return {row["id"]: _file_of(row) for row in rows}
+async def find_many(tx: Transaction, ids: Sequence[UUID]) -> list[File]:
+    """Those of these that exist."""
+    return await _where(tx, files.c.id.in_(ids))
 
 
-async def lock_many(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, File]:
-    """The same, and nobody else changes them until this transaction ends."""
-    wanted = _whole().where(files.c.id.in_(ids)).order_by(files.c.id).with_for_update(of=files)
-    return {row["id"]: _file_of(row) for row in (await tx.execute(wanted)).mappings()}
+async def of_owner(tx: Transaction, owner_id: UUID) -> list[File]:
+    """All that somebody uploaded, the oldest first."""
+    return await _where(tx, files.c.owner_id == owner_id)
 
 
-async def of_owner(tx: Transaction, owner_id: UUID, *, limit: int | None) -> list[File]:
-    """What somebody uploaded, the latest first."""
-    wanted = _whole().where(files.c.owner_id == owner_id).order_by(files.c.id.desc()).limit(limit)
-    return [_file_of(row) for row in (await tx.execute(wanted)).mappings()]
+async def _where(tx: Transaction, condition: ColumnElement[bool]) -> list[File]:
+    named = {name: blobs.alias(name) for name in ("blob", "thumb", "medium")}
+    joined: Any = files
+    for name, alias in named.items():
+        joined = joined.outerjoin(alias, alias.c.key == files.c[name])
+    columns = [alias.c[column].label(f"{name}_{column}") for name, alias in named.items() for column in _BLOB]
+    rows = await tx.execute(
+        select(files, *columns).select_from(joined).where(condition).order_by(files.c.created_at, files.c.id)
+    )
+    return [_file(row) for row in rows.mappings()]
 
 
-async def claim(
-    tx: Transaction,
-    ids: Sequence[UUID],
-    *,
-    until: datetime,
-    business_id: UUID | None,
-    conversation_id: UUID | None,
-) -> None:
-    """They stay until then, and belong to this business or conversation unless they already do to one."""
-    await tx.execute(
-        update(files)
-        .where(files.c.id.in_(ids))
-        .values(
-            claimed_until=func.greatest(files.c.claimed_until, until),
-            # Null stays: greatest() alone would leave it out, and what is used would begin to count its time.
-            drop_at=case((files.c.drop_at.is_(None), None), else_=func.greatest(files.c.drop_at, until)),
-            business_id=func.coalesce(files.c.business_id, business_id),
-            conversation_id=func.coalesce(files.c.conversation_id, conversation_id),
-        )
+def _file(row: Any) -> File:  # noqa: ANN401 - a row of `_where`
+    def blob(name: str) -> Blob | None:
+        if row[f"{name}_key"] is None:
+            return None
+        return Blob(**{column: row[f"{name}_{column}"] for column in _BLOB})
+
+    main = blob("blob")
+    assert main is not None, "a foreign key says so"  # noqa: S101
+    return File(
+        id=row["id"],
+        owner_id=row["owner_id"],
+        purpose=row["purpose"],
+        business_id=row["business_id"],
+        conversation_id=row["conversation_id"],
+        width=row["width"],
+        height=row["height"],
+        blob=main,
+        thumb=blob("thumb"),
+        medium=blob("medium"),
+        created_at=row["created_at"],
     )
 
 
-async def use(tx: Transaction, place: str, ids: Sequence[UUID]) -> None:
-    """From now on ``place`` uses exactly these, of those that there are."""
-    before = set((await tx.execute(select(uses.c.file_id).where(uses.c.place == place))).scalars())
-    # In one order, so that two places with the same files never wait for each other.
-    there = set(await lock_many(tx, sorted(before | set(ids))))
-    wanted = there & set(ids)
-    gone = before - wanted
-    if gone:
-        await tx.execute(delete(uses).where(uses.c.place == place, uses.c.file_id.in_(gone)))
-    if wanted - before:
-        rows = [{"place": place, "file_id": one} for one in sorted(wanted - before)]
-        await tx.execute(insert(uses), rows)
-        await tx.execute(update(files).where(files.c.id.in_(wanted)).values(drop_at=None))
-    if gone:
+async def keep_until(tx: Transaction, ids: Sequence[UUID], until: datetime) -> None:
+    """None of these goes before then."""
+    await tx.execute(
+        update(files).where(files.c.id.in_(ids), files.c.kept_until < until).values(kept_until=until)
+    )
+
+
+async def use(tx: Transaction, file_id: UUID, used_by: str, conversation_id: UUID | None) -> bool:
+    """Something shows it; False if there is no such file (any more)."""
+    found = await tx.execute(select(files.c.id).where(files.c.id == file_id).with_for_update(key_share=True))
+    if found.first() is None:
+        return False
+    await tx.execute(upsert(uses).values(file_id=file_id, used_by=used_by).on_conflict_do_nothing())
+    if conversation_id is not None:
         await tx.execute(
             update(files)
-            .where(files.c.id.in_(gone), ~exists().where(uses.c.file_id == files.c.id))
-            .values(drop_at=func.greatest(func.now(), files.c.claimed_until))
+            .where(files.c.id == file_id, files.c.conversation_id.is_(None))
+            .values(conversation_id=conversation_id)
         )
+    return True
 
 
-async def places_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """What uses these files."""
-    found: dict[UUID, list[str]] = {}
-    wanted = select(uses).where(uses.c.file_id.in_(ids)).order_by(uses.c.place)
-    for row in (await tx.execute(wanted)).mappings():
-        found.setdefault(row["file_id"], []).append(row["place"])
-    return found
+async def release(tx: Transaction, file_id: UUID, used_by: str, *, kept_until: datetime) -> None:
+    """Something does not show it any more; where nothing else does it may go from then on."""
+    await tx.execute(delete(uses).where(uses.c.file_id == file_id, uses.c.used_by == used_by))
+    await tx.execute(update(files).where(files.c.id == file_id, ~_USED).values(kept_until=kept_until))
 
 
-async def remove(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """Deletes files; their contents are left to the sweep."""
-    await tx.execute(delete(files).where(files.c.id.in_(ids)))
+async def drop_if_unused(tx: Transaction, file_id: UUID) -> bool:
+    """Deletes an upload, unless something shows it."""
+    await tx.execute(select(files.c.id).where(files.c.id == file_id).with_for_update())
+    return bool((await tx.execute(delete(files).where(files.c.id == file_id, ~_USED))).rowcount)
 
 
-async def drop_due(tx: Transaction, now: datetime, *, limit: int) -> int:
-    """Deletes files that nothing uses and whose time is over; how many."""
-    due = (
+async def drop_of_owner(tx: Transaction, owner_id: UUID) -> None:
+    """Deletes all that somebody uploaded, whatever shows it."""
+    await tx.execute(delete(files).where(files.c.owner_id == owner_id))
+
+
+async def drop_unused(tx: Transaction, *, before: datetime, limit: int) -> int:
+    """Deletes uploads that nothing shows and whose time is over; how many."""
+    over = (
         select(files.c.id)
-        .where(files.c.drop_at <= now)
-        .order_by(files.c.drop_at)
+        .where(files.c.kept_until < before, ~_USED)
+        .order_by(files.c.kept_until)
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    gone = await tx.execute(delete(files).where(files.c.id.in_(due)).returning(files.c.id))
-    return len(gone.all())
+    return int((await tx.execute(delete(files).where(files.c.id.in_(over), ~_USED))).rowcount)
+
+
+async def unused_blobs(tx: Transaction, *, limit: int) -> list[str]:
+    """Keys of objects of which no upload is made."""
+    used = exists().where(or_(*(part == blobs.c.key for part in _PARTS)))
+    return list((await tx.execute(select(blobs.c.key).where(~used).limit(limit))).scalars())
+
+
+async def drop_blob(tx: Transaction, key: str) -> bool:
+    """Forgets an object; False if an upload is made of it after all, as the foreign keys know."""
+    try:
+        async with tx.connection.begin_nested():
+            await tx.execute(delete(blobs).where(blobs.c.key == key))
+    except IntegrityError:
+        return False
+    return True
+
+
+async def unknown_keys(tx: Transaction, keys: Sequence[str]) -> list[str]:
+    """Those of these keys that no row names."""
+    return list((await tx.execute(_UNKNOWN, {"keys": list(keys)})).scalars())

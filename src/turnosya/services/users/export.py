@@ -65,6 +65,7 @@ async def _own(users: Users, user_id: UUID) -> Records:
         "email": account.email,
         "locale": account.locale,
         "roles": account.roles,
+        "photo_file_id": account.photo_file_id and str(account.photo_file_id),
         "created_at": account.created_at.isoformat(),
     }
     return {

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from turnosya.contracts.files import FileReleased, FileUsed, GetFiles, path_of
 from turnosya.contracts.users import FindByPhone, GetAdmins, GetPeople, People, Person, PersonChanged
 from turnosya.runtime.messages import NotFound
 from turnosya.services.users import emails
+from turnosya.services.users.refusals import FileNotUsable
 from turnosya.services.users.store import accounts
 from turnosya.services.users.store.accounts import Account
 
@@ -25,6 +27,7 @@ def person_of(account: Account) -> Person:
         email=account.email,
         locale=account.locale,
         roles=account.roles,
+        photo_url=None if account.photo_file_id is None else path_of(account.photo_file_id),
         blocked=account.blocked,
     )
 
@@ -66,7 +69,13 @@ async def search(users: Users, words: str, *, after: UUID | None, limit: int) ->
 
 
 async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> Account:
-    """Writes these columns of one's own profile and tells the others. Raises EmailTaken, AskedTooSoon."""
+    """Writes these columns of one's own profile and tells the others.
+
+    Raises EmailTaken, AskedTooSoon, FileNotUsable.
+    """
+    photo_id = values.get("photo_file_id")
+    if isinstance(photo_id, UUID):
+        await _check_photo(users, user_id, photo_id)
     async with users.db.transaction() as tx:
         account = await accounts.lock(tx, user_id)
         if account is None:
@@ -78,6 +87,24 @@ async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> A
         if changed is None:
             raise NotFound
         await tx.publish(PersonChanged(person=person_of(changed)))
+        for event in _photo_events(account, changed):
+            await tx.publish(event)
         if changed.email != account.email:
             await emails.ask(users, tx, user_id, changed.email)
         return changed
+
+
+async def _check_photo(users: Users, user_id: UUID, file_id: UUID) -> None:
+    found = (await users.bus.call(GetFiles(ids=[file_id]))).items
+    if not any(one.owner_id == user_id and one.purpose == "user_photo" for one in found):
+        raise FileNotUsable
+
+
+def _photo_events(before: Account, after: Account) -> list[FileUsed | FileReleased]:
+    """What files is told: the new one stays, the one before may go."""
+    if before.photo_file_id == after.photo_file_id:
+        return []
+    by = f"users.photo/{after.id}"
+    used = [] if after.photo_file_id is None else [FileUsed(file_id=after.photo_file_id, by=by)]
+    gone = [] if before.photo_file_id is None else [FileReleased(file_id=before.photo_file_id, by=by)]
+    return [*used, *gone]

@@ -57,7 +57,7 @@ service = Service(
         chat.PersonForgotten.heard_by(erasure.hear),
         files.PersonForgotten.heard_by(erasure.hear),
     ],
-    asks=[UseCode, EndSessions, SetRoles, *export.ASKED.values()],
+    asks=[UseCode, EndSessions, SetRoles, files.GetFiles, *export.ASKED.values()],
     tells=[
         UserRegistered,
         PersonChanged,
@@ -68,6 +68,8 @@ service = Service(
         EmailConfirmationRequested,
         PersonErased,
         SecurityNoted,
+        files.FileUsed,
+        files.FileReleased,
     ],
     web=[reach_routes.routes, proof_routes.routes, erasure_routes.routes, account_routes.routes],
     recurs=[Recurs(TellErasuresAgain(), every_s=60)],

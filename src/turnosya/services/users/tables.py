@@ -34,6 +34,7 @@ people = Table(
     Column("password_hash", Text, nullable=False),
     Column("roles", ARRAY(Text), nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False),
+    Column("photo_file_id", Uuid),
 )
 # One account an address, however its letters are cased.
 Index("people_email_key", func.lower(people.c.email), unique=True)

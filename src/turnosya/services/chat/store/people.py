@@ -58,7 +58,7 @@ async def forget(tx: Transaction, user_id: UUID) -> None:
     await tx.execute(
         update(messages)
         .where(messages.c.sender_id == user_id)
-        .values(text=None, sender_id=None, client_message_id=None)
+        .values(text=None, facts=None, sender_id=None, client_message_id=None)
     )
     await rename(tx, user_id, None)
     for table, column in (

@@ -27,6 +27,7 @@ from turnosya.services.users.routes.forms import (
     Phone,
     Profile,
     PublicPerson,
+    photo_of,
     profile_json,
     tell_gateway,
 )
@@ -118,10 +119,7 @@ async def me(users: Here, caller: SignedIn) -> Profile:
 @routes.patch("/me", responses=refuses(EmailTaken, FileNotUsable, AskedTooSoon))
 async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language: CallerLanguage) -> Profile:
     """Change one's own profile."""
-    if body.photo_file_id is not None:
-        raise FileNotUsable
-    sent = body.model_fields_set - {"photo_file_id"}
-    values: dict[str, object] = {name: getattr(body, name) for name in sorted(sent)}
+    values: dict[str, object] = {name: getattr(body, name) for name in sorted(body.model_fields_set)}
     if "locale" in values:
         values["locale"] = body.locale or language
     return Profile.of(await people.change(users, caller.user_id, values))
@@ -131,7 +129,7 @@ async def change_me(users: Here, body: ProfileChange, caller: SignedIn, language
 async def read(users: Here, user_id: UUID, _caller: SignedIn) -> PublicPerson:
     """The public part of somebody's profile."""
     account = await people.read(users, user_id)
-    return PublicPerson(id=account.id, name=account.name, photo=None)
+    return PublicPerson(id=account.id, name=account.name, photo=photo_of(account))
 
 
 @routes.put("/me/password", status_code=204, response_class=Response, responses=refuses(CredentialsInvalid))

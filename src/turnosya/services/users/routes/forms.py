@@ -7,6 +7,7 @@ from fastapi import Depends, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.auth import AccessChanged
+from turnosya.contracts.files import path_of
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import ACCESS_ENDED, context_of, json_of
 from turnosya.services.users import rules
@@ -50,10 +51,15 @@ class Profile(PublicPerson):
             name=account.name,
             email=account.email,
             locale=account.locale,
-            photo=None,
+            photo=photo_of(account),
             roles=account.roles,
             created_at=account.created_at,
         )
+
+
+def photo_of(account: Account) -> str | None:
+    """The path of somebody's photo, as large as it is."""
+    return None if account.photo_file_id is None else path_of(account.photo_file_id)
 
 
 def profile_json(account: Account) -> dict[str, Any]:

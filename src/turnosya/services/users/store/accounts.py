@@ -29,6 +29,7 @@ class Account:
     password_hash: str
     roles: list[str]
     created_at: datetime
+    photo_file_id: UUID | None = None
     blocked: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Contents, the files that people made of them, and what uses each."""
+"""Files, what they are made of, and what uses them."""
 
 from alembic import op
 
@@ -7,72 +7,54 @@ down_revision: str | None = None
 branch_labels = None
 depends_on = None
 
-TABLES = ("begun", "contents", "files", "uses")
-
-STATEMENTS = (
-    """
-    CREATE TABLE begun (
-        content_id UUID NOT NULL,
-        begun_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-        PRIMARY KEY (content_id)
-    )
-    """,
-    """CREATE INDEX begun_at ON begun (begun_at)""",
-    """
-    CREATE TABLE contents (
-        id UUID NOT NULL,
-        source_sha256 BYTEA NOT NULL,
-        sha256 BYTEA NOT NULL,
-        content_type TEXT NOT NULL,
-        size_bytes BIGINT NOT NULL,
-        width INTEGER,
-        height INTEGER,
-        thumb_bytes BIGINT,
-        medium_bytes BIGINT,
-        created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-        PRIMARY KEY (id),
-        UNIQUE (source_sha256)
-    )
-    """,
-    """
-    CREATE TABLE files (
-        id UUID NOT NULL,
-        content_id UUID NOT NULL,
-        purpose TEXT NOT NULL,
-        owner_id UUID NOT NULL,
-        business_id UUID,
-        conversation_id UUID,
-        created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
-        claimed_until TIMESTAMP WITH TIME ZONE,
-        drop_at TIMESTAMP WITH TIME ZONE,
-        PRIMARY KEY (id),
-        CONSTRAINT known_purpose CHECK
-            (purpose IN ('user_photo', 'business_image', 'chat_attachment', 'verification_document')),
-        FOREIGN KEY(content_id) REFERENCES contents (id)
-    )
-    """,
-    """CREATE INDEX files_of_content ON files (content_id)""",
-    """CREATE INDEX files_of_owner ON files (owner_id, id)""",
-    """CREATE INDEX files_to_drop ON files (drop_at) WHERE drop_at IS NOT NULL""",
-    """
-    CREATE TABLE uses (
-        place TEXT NOT NULL,
-        file_id UUID NOT NULL,
-        PRIMARY KEY (place, file_id),
-        FOREIGN KEY(file_id) REFERENCES files (id) ON DELETE CASCADE
-    )
-    """,
-    """CREATE INDEX uses_of_file ON uses (file_id)""",
-)
-
 
 def upgrade() -> None:
-    """Makes the tables and their indexes."""
-    for statement in STATEMENTS:
-        op.execute(statement)
+    """Makes the three tables."""
+    op.execute(
+        """
+        CREATE TABLE blobs (
+            key text PRIMARY KEY,
+            sha256 text NOT NULL UNIQUE,
+            size_bytes bigint NOT NULL,
+            content_type text NOT NULL
+        )
+        """
+    )
+    op.execute(
+        """
+        CREATE TABLE files (
+            id uuid PRIMARY KEY,
+            owner_id uuid NOT NULL,
+            purpose text NOT NULL CHECK (
+                purpose IN ('user_photo', 'business_image', 'chat_attachment', 'verification_document')),
+            business_id uuid,
+            conversation_id uuid,
+            width integer,
+            height integer,
+            blob text NOT NULL REFERENCES blobs (key),
+            thumb text REFERENCES blobs (key),
+            medium text REFERENCES blobs (key),
+            created_at timestamptz NOT NULL,
+            kept_until timestamptz NOT NULL
+        )
+        """
+    )
+    for column in ("blob", "thumb", "medium", "kept_until"):
+        op.execute(f"CREATE INDEX files_{column} ON files ({column})")
+    op.execute("CREATE INDEX files_of_owner ON files (owner_id)")
+    op.execute(
+        """
+        CREATE TABLE uses (
+            file_id uuid REFERENCES files (id) ON DELETE CASCADE,
+            used_by text,
+            PRIMARY KEY (file_id, used_by)
+        )
+        """
+    )
 
 
 def downgrade() -> None:
-    """Drops them again."""
-    for table in reversed(TABLES):
-        op.drop_table(table)
+    """Drops them."""
+    op.execute("DROP TABLE uses")
+    op.execute("DROP TABLE files")
+    op.execute("DROP TABLE blobs")

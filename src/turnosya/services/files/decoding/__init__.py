@@ -1,0 +1,1 @@
+"""Images and documents, worked on in a process of their own with limits."""
