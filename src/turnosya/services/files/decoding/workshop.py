@@ -39,12 +39,22 @@ class Workshop:
             workshop._stop_idling()
             await workshop._end()
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a file is being looked into."""
+        return self._turn.locked()
+
     async def make(self, order: Order) -> Made | str:
         """What is made of a file, or ``corrupt`` or ``refused``. A worker that dies under one is replaced."""
         async with self._turn:
             self._stop_idling()
             try:
+                used_before = self._worker
                 answer = await self._ask(order)
+                if answer is None and used_before is not None:
+                    # It may have been killed while it waited, which says nothing of this file; a new one
+                    # that dies under it does.
+                    answer = await self._ask(order)
             finally:
                 self._idle = asyncio.get_running_loop().call_later(_IDLE_S, self._close)
         return CORRUPT if answer is None else answer_of(answer)
