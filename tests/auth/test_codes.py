@@ -182,6 +182,38 @@ async def test_fifty_parallel_right_answers_and_one_wins(world: World) -> None:
     assert [type(one).__name__ for one in outcomes].count("OtpInvalid") == 49
 
 
+async def test_two_copies_of_auth_count_the_tries_of_a_crowd_together(world: World) -> None:
+    code = await world.code_of(await world.ask_code())
+    copies = [world.copy_of_auth(), world.copy_of_auth()]
+
+    async def guess(n: int) -> None:
+        tried = f"{(int(code) + 1 + n) % 1_000_000:06}"
+        asked = UseCode(phone=NUMBER, purpose="register", code=tried, key=str(new_id()))
+        await otp.use_code(copies[n % 2], asked)
+
+    outcomes = await gather(*(guess(n) for n in range(60)), return_exceptions=True)
+    names = [type(one).__name__ for one in outcomes]
+    assert (names.count("OtpInvalid"), names.count("OtpAttemptsExceeded")) == (5, 55)
+    with pytest.raises(OtpAttemptsExceeded):
+        await use(world, code)
+
+
+async def test_two_copies_of_auth_send_a_crowd_one_code(world: World) -> None:
+    copies = [world.copy_of_auth(), world.copy_of_auth()]
+    asked = [world.ask_code(auth=copies[n % 2], address=f"203.0.113.{n}") for n in range(40)]
+    outcomes = await gather(*asked, return_exceptions=True)
+    names = [type(one).__name__ for one in outcomes]
+    assert (names.count("Sent"), names.count("OtpTooMany")) == (1, 39)
+    assert len(await world.told(CodeRequested)) == 1
+
+
+async def test_two_copies_of_auth_keep_the_budget_of_an_address_together(world: World) -> None:
+    copies = [world.copy_of_auth(), world.copy_of_auth()]
+    asked = [world.ask_code(f"+54911{2000 + n}3344", auth=copies[n % 2]) for n in range(30)]
+    outcomes = await gather(*asked, return_exceptions=True)
+    assert [type(one).__name__ for one in outcomes].count("Sent") == 5
+
+
 async def test_a_request_repeated_with_its_key_is_answered_as_the_first_time(world: World) -> None:
     code = await world.code_of(await world.ask_code())
     await gather(*(use(world, code, key="k") for _ in range(10)))

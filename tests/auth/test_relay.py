@@ -21,6 +21,7 @@ from turnosya.contracts.auth import (
     AccessHeartbeat,
     CodeRequested,
     SecurityNoted,
+    SessionsClosed,
     SignedIn,
 )
 from turnosya.contracts.users import GetBlocked
@@ -81,12 +82,13 @@ async def test_events_are_delivered_in_order_and_then_forgotten(
         CodeRequested.wire_name,
         SignedIn.wire_name,
         SecurityNoted.wire_name,
+        SessionsClosed.wire_name,
     ]
     assert [await world.redis.xlen(stream) for stream in (EVENTS, ACCESS_EVENTS)] == [0, 0]
     sequences = [int(envelope.headers[SEQUENCE]) for envelope in listener.heard[1:]]
     assert sequences == sorted(set(sequences))
     assert max(sequences) < 2**63
-    assert len({envelope.headers[ID] for envelope in listener.heard}) == 4
+    assert len({envelope.headers[ID] for envelope in listener.heard}) == 5
 
 
 async def test_an_event_that_could_not_be_delivered_waits_with_all_behind_it(

@@ -6,10 +6,19 @@ from uuid import UUID
 import pytest
 
 from tests.auth.world import DAY, MINUTE, SECOND, World
-from turnosya.contracts.auth import AccessChanged, EndSessions, OtpInvalid, SessionsEnded, SetRoles, SignedIn
+from turnosya.contracts.auth import (
+    AccessChanged,
+    EndSessions,
+    OtpInvalid,
+    SessionsClosed,
+    SessionsEnded,
+    SetRoles,
+    SignedIn,
+)
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
-from turnosya.services.auth import access, sessions
+from turnosya.services.auth import access, not_me, sessions
+from turnosya.services.auth.not_me import Doubted
 from turnosya.services.auth.sessions import RefreshTokenInvalid
 from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS
 
@@ -130,6 +139,28 @@ async def test_a_log_in_that_was_begun_before_ends_with_the_sessions(
     code = await world.code_of(again)
     tokens = await sessions.sign_in(world.auth, again.challenge_id, code=code, device_name=None)
     assert tokens.user_id == person.id
+
+
+async def test_sessions_that_their_owner_ends_are_told_so_that_their_devices_are_forgotten(
+    world: World,
+) -> None:
+    person = world.people.person()
+    first, second, third, fourth = [await world.signed_in() for _ in range(4)]
+    await sessions.log_out(world.auth, person.id, first.session_id)
+    await sessions.end_session(world.auth, person.id, second.session_id)
+    with pytest.raises(NotFound):
+        await sessions.end_session(world.auth, person.id, second.session_id)
+    await sessions.end_all_sessions(world.auth, person.id)
+    fifth = await world.signed_in()
+    await not_me.end_all(world.auth, Doubted(person.id, fifth.session_id))
+    assert [(one.user_id, one.session_ids) for one in await world.told(SessionsClosed)] == [
+        (person.id, [first.session_id]),
+        (person.id, [second.session_id]),
+        (person.id, [third.session_id, fourth.session_id]),
+        (person.id, [fifth.session_id]),
+    ]
+    # Nobody is written to for what they did themselves.
+    assert await world.told(SessionsEnded) == []
 
 
 async def test_a_password_that_was_right_a_moment_before_all_sessions_ended_opens_nothing(

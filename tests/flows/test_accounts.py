@@ -55,6 +55,23 @@ async def test_whoever_did_not_sign_in_ends_it_by_the_link_in_the_message(world:
     assert (await person.ask("GET", "/v1/users/me")).status == 200
 
 
+async def test_a_telephone_that_is_signed_out_is_not_written_to(world: World) -> None:
+    person = await world.somebody()
+    lost, kept = f"lost{uuid4().hex}", f"kept{uuid4().hex}"
+    other = await new_session(person, "a lost phone")
+    fcm = {"platform": "fcm"}
+    added = await world.api.ask("PUT", f"/v1/users/me/devices/{lost}", fcm, token=other.access_token)
+    added.promised(204)
+    (await person.ask("PUT", f"/v1/users/me/devices/{kept}", fcm)).promised(204)
+    (await person.ask("DELETE", f"/v1/auth/sessions/{other.session_id}")).promised(204)
+
+    async def devices() -> list[str]:
+        held = (await person.ask("GET", "/v1/users/me/export")).promised(200).answer
+        return [one["token"] for one in held["services"]["users"]["devices"]]
+
+    assert await until(devices, lambda found: found == [kept]) == [kept]
+
+
 async def test_a_number_is_taken_back_by_the_message_on_it(world: World) -> None:
     person, new_phone = await world.somebody(), a_mobile_number()
     (await world.api.ask("POST", "/v1/auth/otp", {"phone": new_phone, "purpose": "change_phone"})).promised(

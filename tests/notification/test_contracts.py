@@ -14,6 +14,7 @@ NOT_NEWS = {
     "auth.AccessChanged": "what ends access, for gateways",
     "auth.AccessHeartbeat": "auth is there, for gateways",
     "auth.SecurityNoted": "a line of the audit",
+    "auth.SessionsClosed": "at their own wish",
     "users.SecurityNoted": "a line of the audit",
     "users.PersonChanged": "they changed it themselves and see it",
     "users.CredentialsChanged": "for auth; the person hears of the sessions that end by it, or of the number",

@@ -26,6 +26,7 @@ from tests.stage import Stage, a_stage, until
 from turnosya.contracts.auth import CodeRequested
 from turnosya.contracts.turnos import AppointmentBooked, AppointmentCancelled
 from turnosya.contracts.users import Device, NotificationSettings
+from turnosya.runtime.ids import new_id
 from turnosya.runtime.settings import Environment
 from turnosya.services.notification import delivery
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
@@ -93,7 +94,7 @@ async def with_devices(town: Town, *devices: Device, **settings: bool) -> None:
     context = cast("Users", town.stage.running["users"].context)
     await reach.choose(context, town.client_id, NotificationSettings.model_validate(settings))
     for device in devices:
-        await reach.add_device(context, town.client_id, device)
+        await reach.add_device(context, town.client_id, new_id(), device=device)
 
 
 async def set_email(town: Town, email: str | None) -> None:

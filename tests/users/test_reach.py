@@ -2,13 +2,18 @@
 
 import base64
 import hashlib
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
 from tests.users.town import OTHER_PHONE, Town
+from turnosya.contracts.auth import SessionsClosed, SessionsEnded
 from turnosya.contracts.users import DropDevice, GetReach, NotificationSettings
 from turnosya.runtime.ids import new_id
 from turnosya.services.users import reach
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -139,3 +144,28 @@ async def test_a_client_that_makes_a_token_at_each_start_does_not_fill_the_table
         await town.http.put(path, json=body, headers=town.callers.headers(ana))
     devices = (await town.stage.bus.call(GetReach(ids=[ana]))).items[0].devices
     assert [one.token for one in devices] == [f"t{n}" for n in range(reach.DEVICES + 2, 2, -1)]
+
+
+async def tokens_of(town: Town, user_id: UUID) -> list[str]:
+    reaches = await town.stage.bus.call(GetReach(ids=[user_id]))
+    return sorted(device.token for device in reaches.items[0].devices)
+
+
+async def test_a_device_gets_no_more_messages_when_the_session_it_was_added_in_ends(town: Town) -> None:
+    ana = await town.a_person()
+    lost, kept, stolen, moved = new_id(), new_id(), new_id(), new_id()
+    for session_id, token in ((lost, "lost"), (kept, "kept"), (stolen, "stolen"), (moved, "moved")):
+        headers = town.callers.headers(ana, session_id=session_id)
+        answer = await town.http.put(
+            f"/v1/users/me/devices/{token}", json={"platform": "fcm"}, headers=headers
+        )
+        assert answer.status_code == 204
+    # Signed in anew on the same telephone: it is of the session in which it was seen last.
+    headers = town.callers.headers(ana, session_id=kept)
+    await town.http.put("/v1/users/me/devices/moved", json={"platform": "fcm"}, headers=headers)
+    closed = SessionsClosed(user_id=ana, session_ids=[lost])
+    ended = SessionsEnded(user_id=ana, session_ids=[stolen, moved], reason="reused", at=AT)
+    of_another = SessionsClosed(user_id=new_id(), session_ids=[kept])
+    for event in (closed, ended, of_another):
+        await reach.sessions_over(town.users, event)
+    assert await tokens_of(town, ana) == ["kept", "moved"]

@@ -165,5 +165,14 @@ class SessionsEnded(Event):
     at: datetime
 
 
+class SessionsClosed(Event):
+    """Sessions ended at their owner's own wish; nobody is told, but their devices get no more messages."""
+
+    aggregate: ClassVar[str] = "user_id"
+
+    user_id: UUID
+    session_ids: list[UUID]
+
+
 class SecurityNoted(SecurityFact):
     """Something about signing in that an admin may have to look up later."""

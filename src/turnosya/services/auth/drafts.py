@@ -6,7 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from turnosya.contracts.auth import AccessChanged, CodeRequested, SecurityNoted, SessionsEnded, SignedIn
+from turnosya.contracts.auth import (
+    AccessChanged,
+    CodeRequested,
+    SecurityNoted,
+    SessionsClosed,
+    SessionsEnded,
+    SignedIn,
+)
 from turnosya.services.auth.store import ACCESS_EVENTS, EVENTS
 
 if TYPE_CHECKING:
@@ -27,6 +34,11 @@ def sessions_ended(auth: Auth, reason: EndedWhy, user_id: UUID = NOBODY) -> dict
     """The person is told that sessions ended for their safety."""
     event = SessionsEnded(user_id=user_id, session_ids=[NOBODY], reason=reason, at=auth.now())
     return _draft(auth, event, stream=EVENTS)
+
+
+def sessions_closed(auth: Auth, user_id: UUID) -> dict[str, Any]:
+    """The same in its place, where it was the person's own wish: only their devices are to be forgotten."""
+    return _draft(auth, SessionsClosed(user_id=user_id, session_ids=[NOBODY]), stream=EVENTS)
 
 
 def signed_in(auth: Auth, session_id: UUID, device_name: str | None) -> dict[str, Any]:

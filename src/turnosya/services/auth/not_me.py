@@ -39,6 +39,7 @@ async def end_all(auth: Auth, one: Doubted) -> AccessChanged | None:
         "user": str(one.user_id),
         "session": str(one.session_id),
         "access_changed": drafts.access_changed(auth, one.user_id),
+        "sessions_ended": drafts.sessions_closed(auth, one.user_id),
         "noted": drafts.noted(auth),
     }
     return (await decide(auth, "not_me", given, EndedOne)).change

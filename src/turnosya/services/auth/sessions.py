@@ -278,6 +278,7 @@ def _ending(auth: Auth, user_id: UUID, session_id: UUID) -> dict[str, object]:
         "session": str(session_id),
         "why": "by_owner",
         "access_changed": drafts.access_changed(auth, user_id),
+        "sessions_ended": drafts.sessions_closed(auth, user_id),
     }
 
 
@@ -287,5 +288,6 @@ async def end_all_sessions(auth: Auth, user_id: UUID) -> AccessChanged:
         "user": str(user_id),
         "why": "by_owner",
         "access_changed": drafts.access_changed(auth, user_id),
+        "sessions_ended": drafts.sessions_closed(auth, user_id),
     }
     return (await decide(auth, "end_sessions", given, Ended)).change()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from turnosya.contracts.auth import SessionsClosed, SessionsEnded
 from turnosya.contracts.users import (
     Device,
     DropDevice,
@@ -43,19 +44,28 @@ async def choose(users: Users, user_id: UUID, chosen: NotificationSettings) -> N
     return chosen
 
 
-async def add_device(users: Users, user_id: UUID, device: Device) -> None:
-    """Push messages reach somebody there from now on, and nobody else. NotFound without an account."""
+async def add_device(users: Users, user_id: UUID, session_id: UUID, *, device: Device) -> None:
+    """Push messages reach somebody there, and nobody else, while this session lasts.
+
+    NotFound without an account.
+    """
     async with users.db.transaction() as tx:
         # The lock also keeps two devices that come at once from both staying beyond the limit.
         if await accounts.lock(tx, user_id) is None:
             raise NotFound
-        await reach.add_device(tx, user_id, device, at=real_now(), most=DEVICES)
+        await reach.add_device(tx, user_id, session_id, device=device, at=real_now(), most=DEVICES)
 
 
 async def drop_device(users: Users, user_id: UUID, token: str) -> None:
     """Forgets one of somebody's own devices; nothing if it is not theirs."""
     async with users.db.transaction() as tx:
         await reach.drop_device(tx, token, user_id=user_id)
+
+
+async def sessions_over(users: Users, event: SessionsEnded | SessionsClosed) -> None:
+    """Who is signed out, or lost a telephone, is not to be read about there."""
+    async with users.db.transaction() as tx:
+        await reach.drop_devices_of(tx, event.user_id, event.session_ids)
 
 
 async def find(users: Users, request: GetReach) -> Reaches:

@@ -1,7 +1,7 @@
 """Users: people, credentials and preferences."""
 
 from turnosya.contracts import business, chat, files, notification, turnos
-from turnosya.contracts.auth import EndSessions, SetRoles, UseCode
+from turnosya.contracts.auth import EndSessions, SessionsClosed, SessionsEnded, SetRoles, UseCode
 from turnosya.contracts.users import (
     CheckPassword,
     CredentialsChanged,
@@ -50,6 +50,8 @@ service = Service(
         # Our own facts: what auth must do about them is repeated until auth has answered.
         CredentialsChanged.heard_by(credentials.end_sessions),
         RolesChanged.heard_by(roles.tell_auth),
+        SessionsEnded.heard_by(reach.sessions_over),
+        SessionsClosed.heard_by(reach.sessions_over),
         PersonErased.heard_by(erasure.tell_auth),
         business.PersonForgotten.heard_by(erasure.hear),
         turnos.PersonForgotten.heard_by(erasure.hear),

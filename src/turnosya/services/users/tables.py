@@ -79,6 +79,7 @@ devices = Table(
     Column("platform", Text, nullable=False),
     Column("subscription", JSONB(none_as_null=True)),
     Column("seen_at", DateTime(timezone=True), nullable=False),
+    Column("session_id", Uuid),
     Index("devices_of_person", "user_id", "seen_at"),
 )
 

@@ -126,7 +126,7 @@ local function end_access(user, why, options)
   local change = { ended_session_ids = listed(ended), blocked = options.blocked }
   if not options.keep then change.version = raise_version(user) end
   tell_gateways(user, change)
-  if given.sessions_ended and #ended > 0 then
+  if #ended > 0 then
     tell(given.sessions_ended, user, { user_id = user, session_ids = ended })
   end
   return change

@@ -103,13 +103,13 @@ async def choose(users: Here, body: NotificationSettings, caller: SignedIn) -> S
 
 @routes.put("/devices/{token}", status_code=204, response_class=Response)
 async def add_device(users: Here, token: Token, body: DeviceAdded, caller: SignedIn) -> Response:
-    """Have push messages sent to this device, and to nobody else's account on it."""
+    """Have push messages sent to this device while the session lasts, and to nobody else's account on it."""
     _check_subscription(token, body)
     subscription = (
         None if body.subscription is None else body.subscription.model_dump(include={"endpoint", "keys"})
     )
     device = contract.Device(token=token, platform=body.platform, subscription=subscription)
-    await reach.add_device(users, caller.user_id, device)
+    await reach.add_device(users, caller.user_id, caller.session_id, device=device)
     return Response(status_code=204)
 
 

@@ -87,10 +87,13 @@ async def devices_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[De
     return found
 
 
-async def add_device(tx: Transaction, user_id: UUID, device: Device, *, at: datetime, most: int) -> None:
+async def add_device(
+    tx: Transaction, user_id: UUID, session_id: UUID, *, device: Device, at: datetime, most: int
+) -> None:
     """Keeps a device, whosever it was before; beyond ``most`` the one not seen for longest goes."""
     values = {
         "user_id": user_id,
+        "session_id": session_id,
         "platform": device.platform,
         "subscription": device.subscription,
         "seen_at": at,
@@ -108,3 +111,9 @@ async def drop_device(tx: Transaction, token: str, *, user_id: UUID | None = Non
     """Forgets a device; with ``user_id`` only if it is theirs."""
     whose = () if user_id is None else (devices.c.user_id == user_id,)
     await tx.execute(delete(devices).where(devices.c.token == token, *whose))
+
+
+async def drop_devices_of(tx: Transaction, user_id: UUID, session_ids: Sequence[UUID]) -> None:
+    """Forgets the devices that somebody added, or was last seen with, in these sessions."""
+    statement = delete(devices).where(devices.c.user_id == user_id, devices.c.session_id.in_(session_ids))
+    await tx.execute(statement)
