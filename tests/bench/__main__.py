@@ -20,6 +20,7 @@ from tests.bench import door, jobs, page, plans, rpc, search
 from tests.bench.agenda import agenda
 from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
+from tests.bench.files import files
 from tests.bench.hand_over import hand_over
 from tests.bench.messages import messages
 from tests.bench.whole import whole
@@ -45,6 +46,7 @@ PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
     "hand-over": lambda ground: hand_over(ground.servers, ground.zygote, ground.folder),
     "agenda": lambda ground: agenda(ground.servers, ground.zygote, ground.folder),
     "attempts": lambda ground: attempts(ground.servers, ground.zygote, ground.folder),
+    "files": lambda ground: files(ground.servers, ground.zygote, ground.folder),
     "messages": lambda ground: messages(ground.servers, ground.folder / "messages"),
     "jobs": lambda ground: jobs.figures(ground.servers),
     "search": lambda ground: search.figures(ground.servers, ground.zygote, ground.folder),

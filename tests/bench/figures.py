@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Group = Literal[
-    "One connection", "Several connections", "The process", "The door", "Plans", "Messages", "Jobs", "Search"
+    "One connection",
+    "Several connections",
+    "The process",
+    "The door",
+    "Plans",
+    "Messages",
+    "Jobs",
+    "Search",
+    "Files",
 ]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -159,6 +158,6 @@ async def _on_disk(work: Callable[..., object], *args: object) -> None:
 
 
 def _finish(file: BinaryIO, piece: bytes) -> None:
+    # Not to the disk: nothing is promised of an upload before it lies in the store.
     file.write(piece)
     file.flush()
-    os.fsync(file.fileno())

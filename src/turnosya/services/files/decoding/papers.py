@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from pathlib import Path
 
 import pikepdf
@@ -38,7 +38,7 @@ def made(order: Order) -> Made | str:
     except (pikepdf.PdfError, OSError, ValueError, MemoryError, RecursionError):
         return CORRUPT
     main = Path(order.folder) / "main.pdf"
-    shutil.copyfile(order.source, main)
+    os.link(order.source, main)
     return Made(str(main))
 
 
