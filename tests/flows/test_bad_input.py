@@ -148,6 +148,9 @@ def _of_queries(document: wrong.Operation, ids: Mapping[str, str]) -> Iterable[W
                 yield Wrong("query", method, f"{wrong.filled(path, ids)}?{query}")
 
 
+_PAGES = "/b/"
+
+
 async def _tried(world: World, caller: Person | None, tries: Iterable[Wrong]) -> list[str]:
     """Every answer that is not as it should be, in one line each."""
     limit = asyncio.Semaphore(AT_ONCE)
@@ -171,7 +174,11 @@ def _why_not(wanted: Wrong, answer: httpx.Response) -> str | None:
         return None if not wanted.must_be else f"{answer.status_code}, not {sorted(wanted.must_be)}"
     if answer.status_code >= 500:
         return f"{answer.status_code} {answer.text[:200]}"
-    if not answer.headers.get("content-type", "").startswith("application/problem+json"):
+    kind = answer.headers.get("content-type", "")
+    if wanted.path.startswith(_PAGES) and kind.startswith("text/html"):
+        # For people with a browser: what is not there is a page, too.
+        return None
+    if not kind.startswith("application/problem+json"):
         return f"{answer.status_code} is no problem document: {answer.text[:100]}"
     problem = answer.json()
     if problem["status"] != answer.status_code or problem["code"] not in wrong.DOCUMENTED:

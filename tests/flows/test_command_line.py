@@ -69,7 +69,11 @@ MENDABLE: dict[str, tuple[str, dict[str, str], str]] = {
         {"TURNOSYA_REDIS_URL": f"redis://:a-secret@{NOBODY}"},
         AWAY.format("Redis", "REDIS"),
     ),
-    "RabbitMQ": ("serve files", {}, AWAY.format("RabbitMQ", "BROKER")),
+    "RabbitMQ": (
+        "serve files",
+        {"TURNOSYA_FILES_DATABASE_URL": f"postgresql://files:a-secret@{NOBODY}/files"},
+        AWAY.format("RabbitMQ", "BROKER"),
+    ),
     "no database": ("serve turnos", {}, UNSET),
     "demo data": ("demo-data", {}, NO_DEMO),
 }
