@@ -175,11 +175,10 @@ def _why_not(wanted: Wrong, answer: httpx.Response) -> str | None:
     if answer.status_code >= 500:
         return f"{answer.status_code} {answer.text[:200]}"
     kind = answer.headers.get("content-type", "")
-    if wanted.path.startswith(_PAGES) and kind.startswith("text/html"):
-        # For people with a browser: what is not there is a page, too.
-        return None
     if not kind.startswith("application/problem+json"):
-        return f"{answer.status_code} is no problem document: {answer.text[:100]}"
+        # For people with a browser what is not there is a page, too.
+        is_page = wanted.path.startswith(_PAGES) and kind.startswith("text/html")
+        return None if is_page else f"{answer.status_code} is no problem document: {answer.text[:100]}"
     problem = answer.json()
     if problem["status"] != answer.status_code or problem["code"] not in wrong.DOCUMENTED:
         return f"{answer.status_code} with {problem['status']} {problem['code']}"
