@@ -2,17 +2,21 @@
 
 import hashlib
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import pikepdf
 import pytest
 from PIL import Image
 
 from tests.files.desk import BOUNDARY, Desk, bomb, drawn, form, is_darker_left, opened, paper, somebody
+from turnosya.contracts.files import Tend
+from turnosya.runtime.database import Transaction
 from turnosya.runtime.messages import Unavailable
-from turnosya.services.files import receiving, uploading
+from turnosya.services.files import receiving, store, uploading
 from turnosya.services.files.objects import Objects
+from turnosya.services.files.store import Blob
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -262,3 +266,23 @@ async def test_a_store_that_fails_at_any_part_leaves_no_file(
     assert (await desk.upload(sent, owner, **PHOTO)).status_code == 503
     assert await desk.rows("SELECT id FROM files WHERE owner_id = :owner", owner=owner) == []
     assert (await desk.upload(sent, owner, **PHOTO)).status_code == 201
+
+
+async def test_a_content_that_is_deleted_while_it_is_uploaded_again_is_written_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = drawn(size=(777, 555))
+    first = await desk.uploaded(sent, somebody(), **PHOTO)
+    known = store.known_blobs
+
+    async def then_gone(tx: Transaction, digests: Sequence[str]) -> dict[str, Blob]:
+        monkeypatch.setattr(store, "known_blobs", known)
+        found = await known(tx, digests)
+        await desk.run("DELETE FROM files WHERE id = :id", id=UUID(first["id"]))
+        await desk.stage.bus.call(Tend())
+        return found
+
+    monkeypatch.setattr(store, "known_blobs", then_gone)
+    second = await desk.uploaded(sent, somebody(), **PHOTO)
+    for path in (second["url"], *second["variants"].values()):
+        assert (await desk.get(path)).status_code == 200

@@ -45,7 +45,7 @@ class FilesFound(Message):
 
 
 class GetFiles(Rpc[FilesFound]):
-    """What are these files (at most 100)? Whoever is about to use them has an hour for ``FileUsed``."""
+    """What are these files (at most 100)? Whoever is about to use them has a week for ``FileUsed``."""
 
     ids: list[UUID]
     reader_id: UUID | None = None

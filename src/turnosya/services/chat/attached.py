@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from turnosya.contracts.files import FileUsed, GetFiles
+from turnosya.contracts.files import FileReleased, FileUsed, GetFiles
 from turnosya.runtime.messages import invalid
 
 if TYPE_CHECKING:
@@ -45,5 +45,14 @@ def events(line: Line) -> list[FileUsed]:
     file_id = id_in(line.facts)
     if file_id is None:
         return []
-    by = f"chat.message/{line.id}"
-    return [FileUsed(file_id=file_id, by=by, conversation_id=line.conversation_id)]
+    return [FileUsed(file_id=file_id, by=_user(line.id), conversation_id=line.conversation_id)]
+
+
+def released(message_id: UUID, facts: Facts | None) -> list[FileReleased]:
+    """What files is told when a message is deleted."""
+    file_id = id_in(facts)
+    return [] if file_id is None else [FileReleased(file_id=file_id, by=_user(message_id))]
+
+
+def _user(message_id: UUID) -> str:
+    return f"chat.message/{message_id}"

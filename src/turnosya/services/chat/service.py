@@ -12,7 +12,7 @@ from turnosya.contracts.chat import (
     PersonForgotten,
     TypingShown,
 )
-from turnosya.contracts.files import FileUsed, GetFiles
+from turnosya.contracts.files import FileReleased, FileUsed, GetFiles
 from turnosya.contracts.notification import ReplyReceived
 from turnosya.contracts.turnos import (
     AppointmentBooked,
@@ -56,7 +56,15 @@ service = Service(
         TypingShown.heard_by(showing.typing, every_copy=True),
     ],
     asks=[GetAccess, GetBusiness, GetFiles, GetPeople, GetOpenNow, GetCards],
-    tells=[ClientWrote, MessageWaiting, PersonForgotten, ConversationMoved, TypingShown, FileUsed],
+    tells=[
+        ClientWrote,
+        MessageWaiting,
+        PersonForgotten,
+        ConversationMoved,
+        TypingShown,
+        FileUsed,
+        FileReleased,
+    ],
     web=[conversations.routes, messages.routes, shop_routes.routes],
     beside={"/socket.io": SocketServer},
     runs=[

@@ -10,6 +10,7 @@ import structlog
 
 from turnosya.contracts.chat import DropOld, MessageWaiting
 from turnosya.runtime.messages import Nothing, Unavailable
+from turnosya.services.chat import attached
 from turnosya.services.chat.store import lists, messages, people
 
 if TYPE_CHECKING:
@@ -67,5 +68,7 @@ async def _tell(tx: Transaction, conversation_id: UUID, user_id: UUID, seq: int)
 async def drop_old(chat: Chat, _request: DropOld) -> Nothing:
     """The hourly job: deletes what businesses want to keep no longer."""
     async with chat.db.transaction() as tx:
-        await people.drop_old(tx)
+        for message_id, facts in await people.drop_old(tx):
+            for event in attached.released(message_id, facts):
+                await tx.publish(event)
     return Nothing()

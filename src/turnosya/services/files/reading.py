@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from turnosya.services.files.context import Files
 
 VARIANTS = ("thumb", "medium")
-# From being asked for to being used: whoever shows it says so by an event.
-_TO_USE = timedelta(hours=1)
+# From being asked for to being used: whoever shows it says so by an event, which an outage may hold up.
+_TO_USE = timedelta(days=7)
 
 
 async def find(files: Files, file_id: UUID, variant: str | None) -> tuple[File, Blob]:

@@ -64,6 +64,12 @@ async def known_blobs(tx: Transaction, digests: Sequence[str]) -> dict[str, Blob
     return {row.sha256: Blob(**row) for row in rows.mappings()}
 
 
+async def hold_blob(tx: Transaction, key: str) -> bool:
+    """An object that was known stays until this transaction ends; False if its row is gone by now."""
+    held = select(blobs.c.key).where(blobs.c.key == key).with_for_update(read=True, key_share=True)
+    return (await tx.execute(held)).first() is not None
+
+
 async def keep_blob(tx: Transaction, blob: Blob) -> str:
     """The key under which this content lies: its own, or that of who was first."""
     statement = (
@@ -186,7 +192,10 @@ async def drop_of_owner(tx: Transaction, owner_id: UUID) -> None:
 
 
 async def drop_unused(tx: Transaction, *, before: datetime, limit: int) -> int:
-    """Deletes uploads that nothing shows and whose time is over; how many."""
+    """Deletes uploads that nothing shows and whose time is over; how many it looked at.
+
+    Locked first: the second statement sees what began to show one of them meanwhile.
+    """
     over = (
         select(files.c.id)
         .where(files.c.kept_until < before, ~_USED)
@@ -194,7 +203,9 @@ async def drop_unused(tx: Transaction, *, before: datetime, limit: int) -> int:
         .limit(limit)
         .with_for_update(skip_locked=True)
     )
-    return int((await tx.execute(delete(files).where(files.c.id.in_(over), ~_USED))).rowcount)
+    ids = list((await tx.execute(over)).scalars())
+    await tx.execute(delete(files).where(files.c.id.in_(ids), files.c.kept_until < before, ~_USED))
+    return len(ids)
 
 
 async def unused_blobs(tx: Transaction, *, limit: int) -> list[str]:

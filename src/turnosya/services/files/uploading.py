@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -126,7 +126,8 @@ class _Work:
 
 async def _keep(files: Files, owner_id: UUID, wanted: Wanted, work: _Work) -> File:
     for _ in range(_TRIES):
-        kept = await _stored(files, work.written)
+        lying = await _stored(files, work.written)
+        kept = lying.parts
         file = File(
             id=new_id(),
             owner_id=owner_id,
@@ -141,7 +142,7 @@ async def _keep(files: Files, owner_id: UUID, wanted: Wanted, work: _Work) -> Fi
             created_at=real_now(),
         )
         try:
-            await _note(files, file, kept.values())
+            await _note(files, file, lying)
         except _Again:
             continue
         return file
@@ -163,30 +164,45 @@ def _blob(path: Path, content_type: str) -> Blob:
     return Blob(key, digest, path.stat().st_size, content_type)
 
 
-async def _stored(files: Files, written: Mapping[str, tuple[Path, Blob]]) -> dict[str, Blob]:
-    """Where each of these contents lies; what lies nowhere yet is written to the store."""
+@dataclass(frozen=True, slots=True)
+class _Lying:
+    """Where each part of an upload lies now, and which of these objects were written for it."""
+
+    parts: Mapping[str, Blob]
+    written: frozenset[str]
+
+
+async def _stored(files: Files, work: Mapping[str, tuple[Path, Blob]]) -> _Lying:
+    """What lies nowhere yet is written to the store."""
     async with files.db.read() as tx:
-        known = await store.known_blobs(tx, [blob.sha256 for _, blob in written.values()])
-    found: dict[str, Blob] = {}
-    for name, (path, blob) in written.items():
+        known = await store.known_blobs(tx, [blob.sha256 for _, blob in work.values()])
+    parts: dict[str, Blob] = {}
+    written: set[str] = set()
+    for name, (path, blob) in work.items():
         if blob.sha256 not in known:
             await files.objects.put(blob.key, path)
             # A small picture is its own variant: its content is written once.
             known[blob.sha256] = blob
-        found[name] = known[blob.sha256]
-    return found
+            written.add(blob.key)
+        parts[name] = known[blob.sha256]
+    return _Lying(parts, frozenset(written))
 
 
 class _Again(Exception):
     """Somebody kept, or deleted, one of its contents at this very moment."""
 
 
-async def _note(files: Files, file: File, parts: Iterable[Blob]) -> None:
+async def _note(files: Files, file: File, lying: _Lying) -> None:
     """Writes the row. Raises _Again, and nothing is written."""
     kept_until = file.created_at + timedelta(hours=files.settings.files_kept_hours)
     async with files.db.transaction() as tx:
         # In one order, so that two uploads of the same do not wait for each other.
-        for blob in sorted(set(parts), key=lambda one: one.sha256):
-            if await store.keep_blob(tx, blob) != blob.key:
+        for blob in sorted(set(lying.parts.values()), key=lambda one: one.sha256):
+            # An object that we did not write may have gone with its row: a new row would name nothing.
+            if blob.key in lying.written:
+                is_ours = await store.keep_blob(tx, blob) == blob.key
+            else:
+                is_ours = await store.hold_blob(tx, blob.key)
+            if not is_ours:
                 raise _Again
         await store.add(tx, file, kept_until=kept_until)

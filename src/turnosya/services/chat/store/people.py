@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, delete, func, select, text, update
@@ -74,9 +75,10 @@ _TOO_OLD = text("""
     DELETE FROM messages m USING conversations c, shop_settings s
     WHERE c.id = m.conversation_id AND s.business_id = c.business_id
       AND m.sent_at < now() - make_interval(days => s.keep_days)
-""")
+    RETURNING m.id, m.facts
+""").columns(messages.c.id, messages.c.facts)
 
 
-async def drop_old(tx: Transaction) -> None:
-    """Deletes what businesses want to keep no longer."""
-    await tx.execute(_TOO_OLD)
+async def drop_old(tx: Transaction) -> list[tuple[UUID, Mapping[str, Any] | None]]:
+    """Deletes what businesses want to keep no longer: messages, and what was kept beside their words."""
+    return [(row.id, row.facts) for row in await tx.execute(_TOO_OLD)]
