@@ -67,7 +67,7 @@ async def test_a_good_picture_is_taken_although_its_decoder_is_killed(desk: Desk
     sending = asyncio.create_task(desk.upload(drawn(size=(641, 479)), by, purpose="user_photo"))
 
     async def is_asked() -> bool:
-        return desk.files.workshop.is_busy
+        return desk.files.workshop.worker.is_busy
 
     await until(is_asked, bool)
     decoder.kill()

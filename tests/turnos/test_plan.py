@@ -221,9 +221,9 @@ async def test_the_worker_process_answers_what_the_function_does_and_is_replaced
     )
     async with Planner.open() as planner:
         assert await planner.plan(problem) == best_plan(problem)
-        first = planner.worker_id
+        first = planner.worker.pid
         assert first is not None
         os.kill(first, signal.SIGKILL)
         assert await planner.plan(problem) == best_plan(problem)
-        assert planner.worker_id not in (None, first)
-    assert planner.worker_id is None
+        assert planner.worker.pid not in (None, first)
+    assert planner.worker.pid is None
