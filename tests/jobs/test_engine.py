@@ -19,7 +19,7 @@ async def scheduled(world: World, *names: str, **fields: Any) -> None:  # noqa: 
 
 async def taken_by_a_worker_that_is_not_heard_of(world: World, name: str) -> Start:
     """As a process does just before it is killed or frozen."""
-    async with world.jobs.db.transaction() as tx:
+    async with world.jobs.db.at_once() as tx:
         (start,) = await timetable.claim(tx, now=NOON + HOUR, room=1, lease_for=timedelta(seconds=30))
     assert start.key == name
     return start

@@ -15,9 +15,8 @@ from turnosya.runtime.messages import Nothing, ServiceError, TimedOut, Unavailab
 from turnosya.runtime.telemetry import begin_trace, tracing
 from turnosya.services.jobs import clock, metrics, recurrence, rules, schedules
 from turnosya.services.jobs.outcomes import Outcomes
-from turnosya.services.jobs.store import clock as clock_store
 from turnosya.services.jobs.store import timetable as store
-from turnosya.services.jobs.store.timetable import Ending
+from turnosya.services.jobs.store.timetable import Ending, Followed
 
 if TYPE_CHECKING:
     from turnosya.contracts.jobs import ForgetEnded
@@ -152,6 +151,8 @@ async def _start_due(jobs: Jobs, workers: _Workers) -> float:
     async with jobs.db.read() as tx:
         now = jobs.clock.now()
         outlook = await store.look(tx, now=now)
+    if outlook.lost:
+        await _give_up_lost(jobs, now)
     poll_s = jobs.settings.jobs_poll_s
     if outlook.due:
         # A process does not follow the clock yet, or a concurrency key is full: who ends wakes us.
@@ -176,29 +177,35 @@ async def _claim(jobs: Jobs, workers: _Workers, room: int) -> bool:
     Nothing is taken while some process still uses another clock: what a job asks for would be judged
     by that one.
     """
-    lease_s = jobs.settings.jobs_lease_s
-    begins_before = asyncio.get_running_loop().time() + lease_s * _SHARE_OF_LEASE
-    async with jobs.db.transaction() as tx:
-        if jobs.may_set_clock:
-            clock.follow(jobs, await clock_store.hold(tx))
-            if not await clock_store.is_followed(tx, silent_s=jobs.settings.clock_silent_s):
-                return False
-        now = jobs.clock.now()
-        starts = await store.claim(tx, now=now, room=room, lease_for=timedelta(seconds=lease_s))
-        workers.has_backlog = len(starts) == room
-        lost = [] if workers.has_backlog else await store.lost(tx, now=now)
-        if lost:
-            await store.end(tx, *(_ending(jobs, start, "failed", error="worker lost") for start in lost))
-    for start in lost:
-        log.error("job_failed", key=start.key, why="worker lost")
-        metrics.ended.labels(metrics.label(start.request), "failed").inc()
+    lease_for = timedelta(seconds=jobs.settings.jobs_lease_s)
+    begins_before = asyncio.get_running_loop().time() + jobs.settings.jobs_lease_s * _SHARE_OF_LEASE
+    followed = None
+    if jobs.may_set_clock:
+        clock.follow(jobs, await clock.state(jobs))
+        followed = Followed(jobs.clock.version, timedelta(seconds=jobs.settings.clock_silent_s))
+    async with jobs.db.at_once() as tx:
+        starts = await store.claim(
+            tx, now=jobs.clock.now(), room=room, lease_for=lease_for, followed=followed
+        )
+    workers.has_backlog = len(starts) == room
     for start in starts:
         workers.making += 1
         task = asyncio.create_task(_work(jobs, workers, start, begins_before=begins_before))
         workers.running[task] = start
         task.add_done_callback(lambda done: _ended(jobs, workers, done))
     metrics.running.set(workers.making)
-    return bool(starts or lost)
+    return bool(starts)
+
+
+async def _give_up_lost(jobs: Jobs, now: datetime) -> None:
+    """Ends what was started as often as it may be and of which no worker lived to tell."""
+    async with jobs.db.transaction() as tx:
+        lost = await store.lost(tx, now=now)
+        if lost:
+            await store.end(tx, *(_ending(jobs, start, "failed", error="worker lost") for start in lost))
+    for start in lost:
+        log.error("job_failed", key=start.key, why="worker lost")
+        metrics.ended.labels(metrics.label(start.request), "failed").inc()
 
 
 def _ended(jobs: Jobs, workers: _Workers, task: asyncio.Task[None]) -> None:
@@ -218,7 +225,8 @@ async def _renew(jobs: Jobs, workers: _Workers) -> None:
         if not running:
             continue
         try:
-            async with jobs.db.transaction() as tx:
+            # A transaction of its own on the server: who is frozen here holds no row that others wait for.
+            async with jobs.db.at_once() as tx:
                 ours = await store.renew(tx, list(running.values()), lease_for=lease_for)
         except Unavailable:
             log.warning("leases_not_renewed", count=len(running))

@@ -54,7 +54,7 @@ class Outcomes:
 
     async def _write(self, endings: list[Ending]) -> None:
         try:
-            async with self.db.transaction() as tx:
+            async with self.db.at_once() as tx:
                 written = await store.end(tx, *endings)
         except Unavailable:
             log.warning("job_outcomes_lost", count=len(endings))

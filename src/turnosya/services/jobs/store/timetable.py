@@ -50,40 +50,14 @@ _WITH_ERROR = (
     "jsonb_path_query_array(t.errors || jsonb_build_object('attempt', t.attempts, 'at', clock_timestamp(),"
     " 'error', e.error), '$[last - 19 to last]')"
 )
-# One claims after the other, so that they count rightly what runs under a concurrency key. Who is frozen
-# between this and the commit is cut off by the server, or nobody would claim any more.
-_ONE_AFTER_THE_OTHER = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', '2s', true), pg_advisory_xact_lock(5830120)"
-)
-_IS_DUE = f"state = 'waiting' AND run_at <= :now AND attempts < max_attempts AND {_IS_FREE}"
-_ORDER = "priority DESC, run_at, number"
 _START = (
     "id, number, key, request, body, run_at, attempts, max_attempts, fence, generation, backoff_s, timeout_s,"
     " recurs, coalesce(started_at, clock_timestamp()) AS started_at"
 )
+# One claims after the other, so that they count rightly what runs under a concurrency key.
 _CLAIM = text(
-    f"""
-    WITH running AS (
-        SELECT concurrency_key, count(*) AS count FROM timetable
-        WHERE concurrency_key IS NOT NULL AND leased_until > clock_timestamp() GROUP BY concurrency_key
-    ), ranked AS (
-        SELECT id, priority, run_at, number, concurrency_key, concurrency,
-               row_number() OVER (PARTITION BY concurrency_key ORDER BY {_ORDER}) AS place
-        FROM timetable WHERE concurrency_key IS NOT NULL AND {_IS_DUE}
-    ), chosen AS (
-        (SELECT id, priority, run_at, number FROM timetable
-         WHERE concurrency_key IS NULL AND {_IS_DUE} ORDER BY {_ORDER} LIMIT :room)
-        UNION ALL
-        (SELECT id, priority, run_at, number FROM ranked LEFT JOIN running USING (concurrency_key)
-         WHERE place + coalesce(running.count, 0) <= concurrency)
-        ORDER BY {_ORDER} LIMIT :room
-    )
-    UPDATE timetable SET fence = fence + 1, attempts = attempts + 1, retry_at = NULL,
-                         started_at = clock_timestamp(),
-                         leased_until = clock_timestamp() + CAST(:lease_for AS interval)
-    WHERE id IN (SELECT id FROM chosen) AND {_IS_DUE}
-    RETURNING {_START}, priority
-    """  # noqa: S608 - constants of this file
+    f"SELECT {_START}, priority"  # noqa: S608 - constants of this file
+    " FROM claim_due(:now, :room, :lease_for, :clock_version, :silent_for)"
 )
 # Started as often as it may be, and no worker lived to tell: it is not started once more.
 _LOST = text(
@@ -96,6 +70,8 @@ _LOST = text(
 _LOOK = text(
     f"""
     SELECT EXISTS (SELECT 1 FROM timetable WHERE state = 'waiting' AND run_at <= :now AND {_IS_FREE}) AS due,
+           EXISTS (SELECT 1 FROM timetable WHERE state = 'waiting' AND run_at <= :now
+                   AND attempts >= max_attempts AND {_IS_FREE}) AS lost,
            (SELECT min(run_at) FROM timetable WHERE state = 'waiting' AND run_at > :now) AS next_at,
            (SELECT extract(epoch FROM min(greatest(leased_until, retry_at)) - clock_timestamp())
             FROM timetable WHERE state = 'waiting' AND run_at <= :now AND NOT ({_IS_FREE})) AS free_in_s
@@ -199,10 +175,19 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """The version of the clock that every process heard within ``silent_for`` must use."""
+
+    version: int
+    silent_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Outlook:
-    """Whether something is due, when the next is, and how soon something that is held becomes free."""
+    """Whether something is due or lost, when the next is, and how soon something held becomes free."""
 
     due: bool
+    lost: bool
     next_at: datetime | None
     free_in_s: float | None
 
@@ -239,13 +224,24 @@ async def cancel(tx: Transaction, key: str) -> None:
 async def look(tx: Transaction, *, now: datetime) -> Outlook:
     """What the timetable asks for at ``now``."""
     row = (await tx.execute(_LOOK, {"now": now})).one()
-    return Outlook(row.due, row.next_at, None if row.free_in_s is None else float(row.free_in_s))
+    return Outlook(row.due, row.lost, row.next_at, None if row.free_in_s is None else float(row.free_in_s))
 
 
-async def claim(tx: Transaction, *, now: datetime, room: int, lease_for: timedelta) -> list[Start]:
-    """Takes what is due; nobody else may take it before its lease ends."""
-    await tx.execute(_ONE_AFTER_THE_OTHER)
-    rows = (await tx.execute(_CLAIM, {"now": now, "room": room, "lease_for": lease_for})).mappings().all()
+async def claim(
+    tx: Transaction, *, now: datetime, room: int, lease_for: timedelta, followed: Followed | None = None
+) -> list[Start]:
+    """Takes what is due; nobody else may take it before its lease ends.
+
+    Nothing is taken when the clock is not, or not for everybody, at ``followed``.
+    """
+    values = {
+        "now": now,
+        "room": room,
+        "lease_for": lease_for,
+        "clock_version": None if followed is None else followed.version,
+        "silent_for": None if followed is None else followed.silent_for,
+    }
+    rows = (await tx.execute(_CLAIM, values)).mappings().all()
     ordered = sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["number"]))
     return [_start({name: row[name] for name in row if name != "priority"}) for row in ordered]
 
