@@ -4,6 +4,7 @@ One line of JSON an order, ``{"args", "env", "log"}``, answered with the process
 operating-system process of its own that runs the command line. All end when the input does.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ import turnosya.commands  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from turnosya.__main__ import main as command_line
 
 STOP_S = 10.0
+PR_SET_PDEATHSIG = 1
 ENDED = "ended with code "
 """How the log of a process begins its last line, if it was not killed."""
 
@@ -41,6 +43,8 @@ def become(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.setsid()
+    # Whose starter was killed ends as well: nobody else would end it.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, source in ((0, nothing), (1, log), (2, log)):
