@@ -109,6 +109,7 @@ async def test_more_businesses_than_a_page_are_all_looked_at(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("turnosya.services.turnos.zone_rules._PAGE", 1)
+    await town.a_shop()  # one that comes before
     shop, client = await town.a_shop(), town.somebody()
     turno = await booked_by_other_rules(shop, "2027-06-14T10:00-03:00", client)
     last_before = max(

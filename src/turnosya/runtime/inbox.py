@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
@@ -195,7 +195,7 @@ class Inbox:
         if not self._stopping:
             self._begin(rows, lease)
 
-    def _begin(self, rows: Sequence[Row[Any]], lease: UUID) -> None:
+    def _begin(self, rows: Sequence[Any], lease: UUID) -> None:
         for row in rows:
             task = asyncio.get_running_loop().create_task(
                 self._handle(row, lease), context=contextvars.Context()
