@@ -49,6 +49,7 @@ from turnosya.runtime.settings import (
     names_of_settings,
     unknown_names,
 )
+from turnosya.runtime.trace_export import exporting_traces
 from turnosya.schedules import declare_schedules
 from turnosya.services.auth.service import service as auth
 from turnosya.services.business.service import service as business
@@ -413,7 +414,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     tokens = TokenVerifier(signing_keys, keys_fresh_s=target.process.signing_keys_fresh_s)
     running: dict[str, Running[Any]] = {}
     neighbours: dict[str, ASGIApp] = {}
-    async with AsyncExitStack() as stack:
+    async with exporting_traces(target.process, process_id), AsyncExitStack() as stack:
         with reaching("RabbitMQ", target.broker_url or "", setting="TURNOSYA_BROKER_URL"):
             await transport.open()
         stack.push_async_callback(transport.close)

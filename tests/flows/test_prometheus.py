@@ -19,6 +19,8 @@ RARE = {
     "turnosya_pool_exhausted_total",
     "turnosya_schedules_missed_total",
     "turnosya_alerts_raised_total",
+    # Only with a collector of traces.
+    "turnosya_trace_steps_total",
     # Only with a provider; here messages are shown.
     "turnosya_provider_seconds",
     "turnosya_receipts_total",

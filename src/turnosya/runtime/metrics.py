@@ -42,6 +42,9 @@ loop_lag_s = Histogram(
     "turnosya_loop_lag_seconds", "How late the event loop came to what was due.", buckets=_SECONDS
 )
 logs_dropped = Counter("turnosya_logs_dropped_total", "Log lines dropped because nobody took them.")
+spans = Counter(
+    "turnosya_trace_steps_total", "Steps of traces: taken by the collector, refused, dropped.", ("outcome",)
+)
 service_up = Gauge(
     "turnosya_service_up", "1 when checks found the service ready at its last look.", ("service",)
 )

@@ -26,6 +26,11 @@ log = structlog.get_logger()
 Answer = dict[str, Any]
 
 
+def name_of(name: str) -> str:
+    """What a step with this event is called."""
+    return f"socket {name if name in _EVENTS else 'unknown'}"
+
+
 async def answer(chat: Chat, connection: Connection, name: str, arguments: Sequence[Any]) -> Answer:
     """Does what was asked; a refusal is an answer like any other."""
     known = _EVENTS.get(name)

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenMissing
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import language_of
+from turnosya.runtime.spans import Kind, Span, enter
 from turnosya.services.chat import showing
 from turnosya.services.chat.sockets import events
 from turnosya.services.chat.sockets.connection import Connection
@@ -189,6 +190,8 @@ class SocketServer:
         if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in _RESERVED:
             raise Broken
         name, *arguments = data  # pyright: ignore[reportUnknownVariableType] - any JSON
-        answer = await events.answer(self._chat, connection, name, arguments)  # pyright: ignore[reportUnknownArgumentType]
+        # Each is a request of its own: its socket may be hours old. What it is called is whatever one types.
+        with Span(enter(None, None), "chat", Kind.SERVER, events.name_of(name)):  # pyright: ignore[reportUnknownArgumentType]
+            answer = await events.answer(self._chat, connection, name, arguments)  # pyright: ignore[reportUnknownArgumentType]
         if said.id is not None:
             await connection.say(packet.Packet(packet.ACK, data=[answer], id=said.id))
