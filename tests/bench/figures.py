@@ -13,6 +13,7 @@ Group = Literal[
     "Jobs",
     "Search",
     "Files",
+    "Being watched",
 ]
 
 

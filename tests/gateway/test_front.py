@@ -64,6 +64,12 @@ def test_which_service_a_path_belongs_to(path: str, service: str | None) -> None
     assert PathTable(development=True).find(path.encode()) == service
 
 
+def test_a_hundred_thousand_paths_have_no_more_names_than_there_are_services() -> None:
+    table = PathTable(development=False)
+    assert {table.find(f"/v1/x{number:x}/{number}".encode()) for number in range(50_000)} == {None}
+    assert {table.find(f"/v1/users/{number}".encode()) for number in range(50_000)} == {"users"}
+
+
 @pytest.mark.parametrize("path", ["/v1/dev/messages", "/dev", "/dev/x", "/v1/dev/clock"])
 def test_development_paths_do_not_exist_elsewhere(path: str) -> None:
     assert PathTable(development=False).find(path.encode()) is None

@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from turnosya.runtime.exposition import CONTENT_TYPE, exposition
 
 _BACKLOG = 2048
 _START_S = 10.0
@@ -117,8 +119,8 @@ def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
 
     async def metrics(_: Request) -> Response:
         # Thousands of lines take tens of milliseconds: not on the loop, where everybody would wait for them.
-        text = await asyncio.to_thread(generate_latest)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
+        text = await asyncio.to_thread(exposition, REGISTRY)
+        return Response(text, media_type=CONTENT_TYPE)
 
     return Starlette(
         routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

@@ -147,12 +147,15 @@ def set_up_logging(level: str, form: LogFormat = "auto") -> None:
         # Never the variables of the frames: tokens, codes and names are among them.
         structlog.processors.ExceptionRenderer(_without_values),
         log_queue.redact,
-        log_queue.queue.processor,
     ]
     last: list[Any] = (
-        [_for_a_person, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            log_queue.queue.processor,
+            _for_a_person,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
         if readable
-        else [structlog.processors.JSONRenderer()]
+        else [log_queue.queue.renderer]
     )
     structlog.configure(
         processors=[*shared, *last],
