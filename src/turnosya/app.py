@@ -38,7 +38,7 @@ from turnosya.runtime.messages import Message
 from turnosya.runtime.reaching import reaching
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
-from turnosya.runtime.serving import operations_app, plain_config
+from turnosya.runtime.serving import health_app, plain_config
 from turnosya.runtime.settings import (
     Environment,
     MessagingSettings,
@@ -375,7 +375,7 @@ class Process:
         apps = {name: one.app for name, one in self.running.items() if one.app is not None}
         if len(apps) == 1:
             return plain_config(next(iter(apps.values())))
-        return plain_config(_ByPath(apps, operations_app(self.ready)))
+        return plain_config(_ByPath(apps, health_app(self.ready)))
 
 
 class _ByPath:

@@ -29,6 +29,8 @@ from turnosya.runtime.trace_export import TraceExport, exporting_traces
 
 TRACE, OUTSIDE = "ab" * 16, "cd" * 8
 SECRET = "481516"
+# The first test of a worker waits for RabbitMQ.
+pytestmark = pytest.mark.timeout(180)
 SERVER, CLIENT, PRODUCER, CONSUMER = 2, 3, 4, 5
 routes = router("/v1/loaves", tags=["loaves"])
 

@@ -107,8 +107,22 @@ async def listening(
 
 
 def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
-    """Health and metrics of the whole process; never reached through the gateway."""
+    """Health and metrics of the whole process, for a port that only operators and Prometheus reach."""
 
+    async def metrics(_: Request) -> Response:
+        # Thousands of lines take tens of milliseconds: not on the loop, where everybody would wait for them.
+        text = await asyncio.to_thread(exposition, REGISTRY)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    return Starlette(routes=[*_health(ready), Route("/metrics", metrics)])
+
+
+def health_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
+    """Health of the whole process alone, for the API's port; what is counted is shown to nobody there."""
+    return Starlette(routes=_health(ready))
+
+
+def _health(ready: Callable[[], Awaitable[bool]]) -> list[Route]:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -117,11 +131,4 @@ def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "not ready"}, 503, headers={"Retry-After": "2"})
 
-    async def metrics(_: Request) -> Response:
-        # Thousands of lines take tens of milliseconds: not on the loop, where everybody would wait for them.
-        text = await asyncio.to_thread(exposition, REGISTRY)
-        return Response(text, media_type=CONTENT_TYPE)
-
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    )
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]
