@@ -14,6 +14,7 @@ Group = Literal[
     "Search",
     "Files",
     "Being watched",
+    "What a call costs",
 ]
 
 
