@@ -135,10 +135,10 @@ class Untold:
     """A step of a trace that nobody is told of."""
 
     def fail(self, why: str) -> None:
-        pass
+        """Nobody is told."""
 
     def note(self, name: str, value: Value) -> None:
-        pass
+        """Nobody is told."""
 
     def __enter__(self) -> Self:
         return self
