@@ -10,9 +10,12 @@ from tests.flows.world import World
 from tests.stage import until
 from turnosya.tour.people import Person
 
+# A decoder that begins, on a machine that is busy.
+_PATIENT_S = 60.0
 
-async def _uploaded(world: World, person: Person, content: bytes, **fields: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=world.system.url) as http:
+
+async def uploaded(world: World, person: Person, content: bytes, **fields: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=world.system.url, timeout=_PATIENT_S) as http:
         answer = await http.post(
             "/v1/files",
             files={"file": ("foto.png", content, "image/png")},
@@ -32,7 +35,7 @@ async def _status(world: World, path: str, person: Person | None = None) -> int:
 
 async def test_a_person_shows_a_photo_and_takes_it_off(world: World) -> None:
     person, other = await world.a_client(), await world.a_client()
-    file = await _uploaded(world, person, drawn("PNG"), purpose="user_photo")
+    file = await uploaded(world, person, drawn("PNG"), purpose="user_photo")
     theirs = await other.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})
     theirs.promised(422, "file_not_usable")
     shown = (await person.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})).promised(200).answer
@@ -55,7 +58,7 @@ async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World)
     shop, client, stranger = await world.a_business(), await world.a_client(), await world.a_client()
     opened = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(shop.id)})
     path = f"/v1/chat/conversations/{opened.promised(201).answer['id']}/messages"
-    file = await _uploaded(world, client, drawn("PNG"), purpose="chat_attachment")
+    file = await uploaded(world, client, drawn("PNG"), purpose="chat_attachment")
 
     def body(**more: object) -> dict[str, object]:
         return {"file_id": file["id"], "client_message_id": str(uuid4()), **more}

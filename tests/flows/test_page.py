@@ -11,7 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.chat.javascript import NODE
+from tests.files.desk import drawn
+from tests.flows.test_files import uploaded
 from tests.flows.world import World
+from turnosya.tour.people import Shop
 
 LOOK = Path(__file__).parents[1] / "js" / "look.mjs"
 KEPT = Path(__file__).parents[2] / "build" / "pages"
@@ -36,6 +39,25 @@ async def looked_at(url: str, name: str) -> dict[str, Any]:
     return seen
 
 
+async def pictures_of(world: World, shop: Shop) -> set[str]:
+    """Gives it one of each, once with a caption; what a browser loads of them."""
+    path = f"/v1/businesses/{shop.id}"
+    loaded = set[str]()
+    for place, size, variants in (
+        ("portrait-image", (1600, 500), ("medium",)),
+        ("profile-image", (300, 300), ("thumb",)),
+        ("gallery", (640, 480), ("thumb",)),
+    ):
+        fields = {"purpose": "business_image", "business_id": str(shop.id)}
+        file = await uploaded(world, shop.owner, drawn("PNG", size), **fields)
+        method, status = ("POST", 201) if place == "gallery" else ("PUT", 200)
+        body = {"file_id": file["id"]} | ({"caption": "El frente"} if place == "gallery" else {})
+        answer = await shop.owner.ask(method, f"{path}/{place}", body)
+        assert answer.promised(status).answer["variants"] == file["variants"]
+        loaded |= {f"{world.system.url}{file['variants'][one]}" for one in variants}
+    return loaded
+
+
 async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(world: World) -> None:
     services = ({"name": "Corte", "duration_minutes": 30, "price": {"amount": 1500000, "currency": "ARS"}},)
     shop = await world.a_business("La Navaja", services=services)
@@ -55,16 +77,18 @@ async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(w
     path = f"/v1/turnos/businesses/{shop.id}/slots?{span}"
     slots = (await world.api.ask("GET", path)).promised(200).answer["slots"]
     assert times == [slot["starts_at"] for slot in slots[:3]]
+    shown = await pictures_of(world, shop)
     seen = await looked_at(f"{world.system.url}/b/{slug}", "business")
     assert seen["errors"] == []
-    # All that the page needs is in it, but for the sign of its tab.
+    # All that the page needs is in it, but for its pictures and the sign of its tab.
     icon = f"{world.system.url}/docs/favicon-32x32.png"
-    assert set(seen["requests"]) - {icon} == {f"{world.system.url}/b/{slug}"}
+    assert set(seen["requests"]) - {icon} == {f"{world.system.url}/b/{slug}", *shown}
     for size in ("phone", "desk"):
         page = seen["pages"][size]
         assert (page["status"], page["heading"]) == (200, "La Navaja")
         assert page["violations"] == []
         assert page["passes"] > 15
         assert page["overflow"] <= 0
+        assert page["pictures"] == [True, True, True]
     gone = await looked_at(f"{world.system.url}/b/nadie", "nobody")
     assert [page["status"] for page in gone["pages"].values()] == [404, 404]

@@ -24,6 +24,7 @@ PUBLIC = {
     "GET /v1/businesses",
     "GET /v1/businesses/categories",
     "GET /v1/businesses/{business_id}",
+    "GET /v1/businesses/{business_id}/gallery",
     "GET /v1/businesses/{business_id}/opening",
     "GET /v1/businesses/{business_id}/ratings",
     "GET /v1/businesses/{business_id}/services",

@@ -37,6 +37,8 @@ WORDS: Mapping[str, Say] = {
     "reply": Say("Respuesta del negocio", "Reply of the business", "Resposta do negócio"),
     "no_rating": Say("Todavía sin opiniones", "No ratings yet", "Ainda sem avaliações"),
     "about": Say("Sobre el negocio", "About", "Sobre o negócio"),
+    "pictures": Say("Fotos", "Pictures", "Fotos"),
+    "picture_of": Say("Foto de", "Picture of", "Foto de"),
     "skip": Say("Ir al contenido", "Skip to content", "Ir para o conteúdo"),
     "languages": Say("Idiomas", "Languages", "Idiomas"),
     "book": Say("Reservá tu turno en", "Book your appointment at", "Agende seu horário em"),

@@ -11,6 +11,7 @@ from turnosya.contracts.business import (
     SecurityNoted,
     SuspensionLifted,
 )
+from turnosya.contracts.files import FileGone, FileReleased, FileUsed, GetFiles
 from turnosya.contracts.jobs import ScheduleRequested
 from turnosya.contracts.turnos import (
     ApplyBusiness,
@@ -23,9 +24,10 @@ from turnosya.contracts.turnos import (
 )
 from turnosya.contracts.users import GetPeople, PersonErased
 from turnosya.runtime.service import Service
-from turnosya.services.business import erasure, invitations, profile
+from turnosya.services.business import erasure, invitations, pictures, profile
 from turnosya.services.business.context import Businesses
 from turnosya.services.business.routes import offers, opening, page, ratings, staff, suspension
+from turnosya.services.business.routes import pictures as picture_routes
 from turnosya.services.business.routes import profile as profile_routes
 from turnosya.services.business.settings import BusinessSettings
 
@@ -38,12 +40,18 @@ service = Service(
         GetHeld.answered_by(erasure.held),
         InviteRating.answered_by(invitations.invite),
     ],
-    hears=[PersonErased.heard_by(erasure.forget), AppointmentCompleted.heard_by(invitations.later)],
-    asks=[GetPeople, GetVisits, GetOpening, GetOpenNow, GetFreeOn, ApplyBusiness, FollowBusiness],
+    hears=[
+        PersonErased.heard_by(erasure.forget),
+        AppointmentCompleted.heard_by(invitations.later),
+        FileGone.heard_by(pictures.gone),
+    ],
+    asks=[GetFiles, GetPeople, GetVisits, GetOpening, GetOpenNow, GetFreeOn, ApplyBusiness, FollowBusiness],
     tells=[
         BusinessChanged,
         BusinessSuspended,
         SuspensionLifted,
+        FileUsed,
+        FileReleased,
         RatingInvited,
         ScheduleRequested,
         PersonForgotten,
@@ -53,6 +61,7 @@ service = Service(
         profile_routes.routes,
         offers.routes,
         staff.routes,
+        picture_routes.routes,
         ratings.routes,
         suspension.routes,
         opening.routes,

@@ -114,6 +114,32 @@ Index(
     postgresql_where=~staff.c.deleted,
 )
 
+# What a business shows; its own id is what files knows the use by, so another file is another row.
+pictures = Table(
+    "pictures",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("business_id", Uuid, ForeignKey("businesses.id"), nullable=False),
+    Column("place", Text, nullable=False),
+    Column("file_id", Uuid, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("caption", Text),
+    # In the gallery, the least first; gaps do not matter.
+    Column("position", Integer, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False),
+    CheckConstraint("place IN ('profile_image', 'portrait_image', 'gallery')", name="known_places"),
+    # A file once at a place: two additions of it at once are one.
+    UniqueConstraint("business_id", "place", "file_id", name="a_file_once_at_a_place"),
+)
+Index(
+    "pictures_one_each",
+    pictures.c.business_id,
+    pictures.c.place,
+    unique=True,
+    postgresql_where=pictures.c.place != "gallery",
+)
+
 # What somebody who was there thought of a business; one each, changed at will.
 ratings = Table(
     "ratings",

@@ -26,6 +26,8 @@ from turnosya.services.business.routes.forms import (
     after_id,
     at_home,
 )
+from turnosya.services.business.routes.pictures import ImageShown
+from turnosya.services.business.routes.pictures import shown as image_shown
 from turnosya.services.business.state import DEFAULT_CURRENCY, Address, BusinessState, Location, Profile
 from turnosya.services.business.store.search import TIERS, Found, Place, Sort, Wanted
 
@@ -163,6 +165,10 @@ class BusinessShown(Resource):
     rating_distribution: dict[str, int]
     """How many gave one star, two stars … five."""
     verified: bool
+    profile_image: ImageShown | None
+    """Beside its name."""
+    portrait_image: ImageShown | None
+    """Across the top of its page."""
     distance_m: int | None
     """Metres from ``near``; null where nobody asked."""
     created_at: Instant
@@ -324,6 +330,8 @@ def shown(state: BusinessState) -> BusinessShown:
         rating_distribution={str(stars): times for stars, times in enumerate(state.rating_counts, 1)},
         distance_m=state.distance_m,
         verified=False,
+        profile_image=None if state.profile_image is None else image_shown(state.profile_image),
+        portrait_image=None if state.portrait_image is None else image_shown(state.portrait_image),
         created_at=at_home(state.created_at, state),
         suspension=None
         if state.suspension is None

@@ -29,7 +29,7 @@ from turnosya.services.business import rules
 from turnosya.services.business.categories import spellings
 from turnosya.services.business.sought import sought
 from turnosya.services.business.state import BusinessState, Location
-from turnosya.services.business.store.businesses import state_of
+from turnosya.services.business.store.businesses import READ, state_of
 from turnosya.services.business.store.found_by import Looked, look_up, words_of
 from turnosya.services.business.store.found_by import query as match
 from turnosya.services.business.tables import businesses
@@ -201,7 +201,7 @@ def _matching(
 
 
 async def _whole(tx: Transaction, wanted: Wanted, chosen: Sequence[Place]) -> list[Found]:
-    columns: list[ColumnElement[Any]] = [*businesses.c]
+    columns: list[ColumnElement[Any]] = [*READ]
     if wanted.near is not None:
         columns.append(_distance(wanted.near).label("distance_m"))
     statement = select(*columns).where(businesses.c.id.in_([place.id for place in chosen]))
