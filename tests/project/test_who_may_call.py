@@ -62,6 +62,12 @@ PUBLIC = {
     "PUT /v1/dev/clock",
 }
 ADMINS = {
+    "DELETE /v1/businesses/{business_id}/ratings/{rating_id}/reports",
+    "GET /v1/businesses/rating-reports",
+    "GET /v1/businesses/verifications",
+    "POST /v1/businesses/{business_id}/verification/approve",
+    "POST /v1/businesses/{business_id}/verification/reject",
+    "POST /v1/businesses/{business_id}/verification/revoke",
     "DELETE /v1/businesses/{business_id}/suspension",
     "POST /v1/businesses/{business_id}/suspension",
     "POST /v1/businesses/{business_id}/ratings/{rating_id}/removal",

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from turnosya.contracts.files import path_of
 from turnosya.contracts.turnos import GetOpening, Opening
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import NotFound, Unavailable
 from turnosya.runtime.problems import Language, said_in
 from turnosya.services.business import categories, page_data
@@ -98,6 +99,7 @@ def _written(shown: Shown, language: Language, public_url: str) -> str:
         locale=_LOCALES[language],
         words=words,
         business=said,
+        verified=shown.state.is_verified(real_now()),
         category=said.category if kind is None else said_in(categories.CATEGORIES[kind], language),
         address_line=None if said.address is None else said.address.line,
         summary=summary[:_SUMMARY_CHARACTERS],

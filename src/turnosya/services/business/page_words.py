@@ -39,6 +39,7 @@ WORDS: Mapping[str, Say] = {
     "about": Say("Sobre el negocio", "About", "Sobre o negócio"),
     "pictures": Say("Fotos", "Pictures", "Fotos"),
     "picture_of": Say("Foto de", "Picture of", "Foto de"),
+    "verified": Say("Negocio verificado", "Verified business", "Negócio verificado"),
     "skip": Say("Ir al contenido", "Skip to content", "Ir para o conteúdo"),
     "languages": Say("Idiomas", "Languages", "Idiomas"),
     "book": Say("Reservá tu turno en", "Book your appointment at", "Agende seu horário em"),

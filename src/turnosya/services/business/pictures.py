@@ -13,7 +13,7 @@ from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Conflict, NotFound, invalid
-from turnosya.services.business import changes, profile
+from turnosya.services.business import changes, papers, profile
 from turnosya.services.business.pictures_state import MAX_GALLERY, USES, Picture, Single
 from turnosya.services.business.store import pictures as store
 
@@ -136,11 +136,12 @@ async def remove(here: Businesses, business_id: UUID, actor_id: UUID, picture_id
 
 
 async def gone(here: Businesses, event: FileGone) -> None:
-    """The file of a picture was deleted before files heard of it: the picture goes too."""
+    """A file was deleted before files heard of its use: the picture goes too, or the paper."""
     use, _, picture_id = event.by.partition("/")
-    if use == USES:
-        async with here.db.transaction() as tx:
+    async with here.db.transaction() as tx:
+        if use == USES:
             await store.delete_one(tx, UUID(picture_id))
+        await papers.gone(tx, event)
 
 
 async def _usable(here: Businesses, business_id: UUID, actor_id: UUID, file_id: UUID) -> FileFacts:

@@ -201,6 +201,7 @@ def state_of(
         if row["suspended_at"] is None
         else Suspension(row["suspended_at"], row["suspended_reason"]),
         rating_counts=tuple(row["rating_counts"]),
+        verified_until=row["verified_until"],
         profile_image=pictures.single(row["pictures"], "profile_image"),
         portrait_image=pictures.single(row["pictures"], "portrait_image"),
         distance_m=None if (far := row.get("distance_m")) is None else round(far),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import cos, inf, radians
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -64,6 +65,8 @@ class Wanted:
     near: Location | None = None
     radius_m: float | None = None
     min_rating: float | None = None
+    verified_at: datetime | None = None
+    """Only those that are verified then."""
     sort: Sort | None = None
 
     @property
@@ -80,7 +83,7 @@ class Wanted:
     @property
     def is_narrow(self) -> bool:
         """Whether anything is asked for that some businesses have and others have not."""
-        narrowing = (self.category, self.min_rating, self.radius_m)
+        narrowing = (self.category, self.min_rating, self.radius_m, self.verified_at)
         return bool(self.words) or any(one is not None for one in narrowing)
 
 
@@ -269,6 +272,8 @@ def _conditions(wanted: Wanted, query: _Query | None, radius_m: float | None) ->
         conditions.append(businesses.c.sought_category.in_(spellings(wanted.category)))
     if wanted.min_rating is not None:
         conditions.append(businesses.c.average >= wanted.min_rating)
+    if wanted.verified_at is not None:
+        conditions.append(businesses.c.verified_until > wanted.verified_at)
     if wanted.near is not None:
         conditions.append(businesses.c.lat.is_not(None))
         if radius_m is not None:
