@@ -37,7 +37,7 @@ async def show(
         before = await store.at(tx, business_id, place)
         if before is not None and before.file_id == file_id:
             return before
-        picture = _picture_of(file)
+        picture = picture_of(file)
         if before is not None:
             await _take_off(tx, before)
         await store.add(tx, business_id, place, picture)
@@ -82,7 +82,7 @@ async def add(
         if len(there) >= MAX_GALLERY or any(one.file_id == file_id for one in there):
             raise Conflict
         position = there[-1].position + 1 if there else 0
-        picture = replace(_picture_of(file), caption=caption, position=position)
+        picture = replace(picture_of(file), caption=caption, position=position)
         await store.add(tx, business_id, "gallery", picture)
         await tx.publish(FileUsed(file_id=file_id, by=picture.by))
         return 201, shown(picture)
@@ -155,7 +155,8 @@ async def _usable(here: Businesses, business_id: UUID, actor_id: UUID, file_id: 
     raise FileNotUsable
 
 
-def _picture_of(file: FileFacts) -> Picture:
+def picture_of(file: FileFacts) -> Picture:
+    """A file as a new picture."""
     return Picture(new_id(), file.id, file.width, file.height, real_now())
 
 

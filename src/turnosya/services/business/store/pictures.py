@@ -43,6 +43,11 @@ async def at(tx: Transaction, business_id: UUID, place: Single) -> Picture | Non
     return found[0] if found else None
 
 
+async def any_of(tx: Transaction, business_id: UUID) -> bool:
+    """Whether a business shows any at all."""
+    return bool(await _found(tx, pictures.c.business_id == business_id, limit=1))
+
+
 async def gallery(
     tx: Transaction, business_id: UUID, *, after: tuple[int, UUID] | None = None, limit: int | None = None
 ) -> list[Picture]:
