@@ -27,7 +27,7 @@ async def uploaded(world: World, person: Person, content: bytes, **fields: str) 
     return found
 
 
-async def _status(world: World, path: str, person: Person | None = None) -> int:
+async def status_of(world: World, path: str, person: Person | None = None) -> int:
     headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
     async with httpx.AsyncClient(base_url=world.system.url) as http:
         return (await http.get(path, headers=headers)).status_code
@@ -41,7 +41,7 @@ async def test_a_person_shows_a_photo_and_takes_it_off(world: World) -> None:
     shown = (await person.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})).promised(200).answer
     assert shown["photo"] == file["url"]
     assert (await other.ask("GET", f"/v1/users/{person.id}")).promised(200).answer["photo"] == file["url"]
-    assert await _status(world, shown["photo"]) == 200
+    assert await status_of(world, shown["photo"]) == 200
 
     async def drop() -> int:
         return (await person.ask("DELETE", f"/v1/files/{file['id']}")).status
@@ -51,7 +51,7 @@ async def test_a_person_shows_a_photo_and_takes_it_off(world: World) -> None:
         "photo"
     ] is None
     assert await until(drop, lambda status: status == 204) == 204
-    assert await _status(world, file["url"]) == 404
+    assert await status_of(world, file["url"]) == 404
 
 
 async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World) -> None:
@@ -74,11 +74,11 @@ async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World)
     assert read["file"]["content_type"] == "image/png"
 
     async def owners() -> int:
-        return await _status(world, address, shop.owner)
+        return await status_of(world, address, shop.owner)
 
     assert await until(owners, lambda status: status == 200) == 200
-    assert await _status(world, read["file"]["variants"]["thumb"], client) == 200
-    assert [await _status(world, address, one) for one in (stranger, None)] == [404, 404]
+    assert await status_of(world, read["file"]["variants"]["thumb"], client) == 200
+    assert [await status_of(world, address, one) for one in (stranger, None)] == [404, 404]
     # Nobody else's conversation takes it any more.
     other_shop = await world.a_business()
     other = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(other_shop.id)})
