@@ -1,4 +1,4 @@
-"""The page of a business as people see it: in a real Chromium, without JavaScript, on a phone and on a desk.
+"""Pages as people see them, in a real Chromium: a business without JavaScript, and a talk in two windows.
 
 Screenshots are kept in ``build/pages``.
 """
@@ -16,16 +16,20 @@ from tests.flows.test_files import uploaded
 from tests.flows.world import World
 from turnosya.tour.people import Shop
 
-LOOK = Path(__file__).parents[1] / "js" / "look.mjs"
+SCRIPTS = Path(__file__).parents[1] / "js"
 KEPT = Path(__file__).parents[2] / "build" / "pages"
 _WITHIN_S = 90.0
 
 
 async def looked_at(url: str, name: str) -> dict[str, Any]:
     """What a browser sees there, and what axe-core has against it."""
+    return await _browse("look.mjs", url, name)
+
+
+async def _browse(script: str, url: str, told: str) -> dict[str, Any]:
     await asyncio.to_thread(KEPT.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(str(NODE), str(LOOK), url, str(KEPT), name), stdout=asyncio.subprocess.PIPE
+        *(str(NODE), str(SCRIPTS / script), url, str(KEPT), told), stdout=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(_WITHIN_S):
@@ -92,3 +96,23 @@ async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(w
         assert page["pictures"] == [True, True, True]
     gone = await looked_at(f"{world.system.url}/b/nadie", "nobody")
     assert [page["status"] for page in gone["pages"].values()] == [404, 404]
+
+
+async def test_two_windows_talk_on_the_page_for_development(world: World) -> None:
+    shop, client = await world.a_business("Barbería del Puente"), await world.a_client()
+    settings = f"/v1/chat/businesses/{shop.id}/settings"
+    (await shop.owner.ask("PUT", settings, {"quick_replies": ["A las 18"]})).promised(200)
+    told = {
+        "business": shop.name,
+        **{
+            name: {"phone": person.phone, "password": person.password}
+            for name, person in (("client", client), ("owner", shop.owner))
+        },
+    }
+    seen = await _browse("two_windows.mjs", f"{world.system.url}/dev/chat", json.dumps(told))
+    assert seen["errors"] == []
+    assert seen["violations"] == []
+    said = ["¿Tenés lugar hoy? <b>gracias</b>", "A las 18"]
+    assert (seen["client"], seen["owner"], seen["unread"]) == (said, said, "1")
+    assert seen["overflow"] <= 0
+    assert seen["passes"] > 15

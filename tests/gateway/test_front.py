@@ -43,6 +43,8 @@ def headers_at(heard: Heard) -> dict[str, str]:
         ("/v1/notification/webhooks/whatsapp", "notification"),
         ("/v1/dev/messages", "notification"),
         ("/dev", "notification"),
+        ("/dev/chat", "chat"),
+        ("/dev/chat/x", "notification"),
         ("/v1/dev/clock", "jobs"),
         ("/healthz", "gateway"),
         ("/docs", "gateway"),
@@ -70,7 +72,7 @@ def test_a_hundred_thousand_paths_have_no_more_names_than_there_are_services() -
     assert {table.find(f"/v1/users/{number}".encode()) for number in range(50_000)} == {"users"}
 
 
-@pytest.mark.parametrize("path", ["/v1/dev/messages", "/dev", "/dev/x", "/v1/dev/clock"])
+@pytest.mark.parametrize("path", ["/v1/dev/messages", "/dev", "/dev/chat", "/dev/x", "/v1/dev/clock"])
 def test_development_paths_do_not_exist_elsewhere(path: str) -> None:
     assert PathTable(development=False).find(path.encode()) is None
 

@@ -17,6 +17,7 @@ PUBLIC = {
     "DELETE /v1/dev/clock",
     "GET /b/{slug}",
     "GET /dev",
+    "GET /dev/chat",
     "GET /internal/access",
     "GET /status",
     "GET /v1/auth/jwks.json",

@@ -17,7 +17,7 @@ from turnosya.contracts.chat import ConversationMoved, TypingShown
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import ServiceError, Unavailable
 from turnosya.runtime.problems import Language
-from turnosya.services.chat import hints, shown
+from turnosya.services.chat import hints, packed, shown
 from turnosya.services.chat.access import is_ended_by
 from turnosya.services.chat.live import Connection
 from turnosya.services.chat.state import Conversation, Line, Mark
@@ -87,14 +87,15 @@ async def _hand_on(
 ) -> None:
     languages: set[Language] = {one.language for one in connections} if lines else set()
     for language in languages:
-        found = [shown.as_json(one) for one in await shown.messages(chat, conversation, lines, language)]
+        messages_shown = await shown.messages(chat, conversation, lines, language)
+        found = [(one.seq, packed.event("message:new", shown.as_json(one))) for one in messages_shown]
         for connection in connections:
             if connection.language != language:
                 continue
-            for message in found:
-                if await connection.emit("message:new", message):
+            for seq, message in found:
+                if await connection.hand(message):
                     key = (conversation.id, connection.caller.user_id)
-                    chat.live.reached[key] = max(chat.live.reached.get(key, 0), message["seq"])
+                    chat.live.reached[key] = max(chat.live.reached.get(key, 0), seq)
 
 
 async def _hand_on_marks(
@@ -106,9 +107,12 @@ async def _hand_on_marks(
             "message:delivered": (mark.delivered_version, mark.delivered_seq),
         }
         for event, (version, seq) in rose.items():
-            said = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": seq}
-            for connection in connections if version > above_version else ():
-                await connection.emit(event, said)
+            if version <= above_version:
+                continue
+            body = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": seq}
+            said = packed.event(event, body)
+            for connection in connections:
+                await connection.hand(said)
 
 
 async def _hand_on_state(chat: Chat, conversation: Conversation, connections: list[Connection]) -> None:
@@ -117,25 +121,27 @@ async def _hand_on_state(chat: Chat, conversation: Conversation, connections: li
     pair = (conversation.shop.id, conversation.client_id)
     async with chat.db.read() as tx:
         blocked = (await shop_store.blocked_by(tx, [pair])).get(pair, set())
-    said = {
+    body = {
         "id": str(conversation.id),
         "business": {"id": str(conversation.shop.id), "name": conversation.shop.name},
         "client": {"user_id": str(conversation.client_id), "name": conversation.client_name},
         "blocked_by": sorted(blocked),
     }
+    said = packed.event("conversation:changed", body)
     for connection in connections:
-        await connection.emit("conversation:changed", said)
+        await connection.hand(said)
 
 
 async def typing(chat: Chat, event: TypingShown) -> None:
     """Somebody writes, or has stopped; who is not here does not learn of it."""
-    said = {
+    body = {
         "conversation_id": str(event.conversation_id),
         "user_id": str(event.user_id),
         "typing": event.typing,
     }
+    said = packed.event("typing", body)
     for connection in chat.live.of(event.member_ids):
-        await connection.emit("typing", said)
+        await connection.hand(said)
 
 
 async def begin(chat: Chat, connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from socketio import packet
@@ -13,6 +13,8 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.identity import Caller, TokenExpired
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
+from turnosya.services.chat import packed
+from turnosya.services.chat.live import Packed
 from turnosya.services.chat.rules import Allowance
 from turnosya.services.chat.sockets.engine import Engine
 
@@ -80,20 +82,21 @@ class Connection:
             await self._engine.end(self.engine_sid, "nobody")
 
     async def _warn(self) -> None:
-        await self.emit("auth:expiring", {"expires_at": self.caller.expires_at.isoformat()})
+        body = {"expires_at": self.caller.expires_at.isoformat()}
+        await self.hand(packed.event("auth:expiring", body))
 
-    async def emit(self, event: str, shown: Mapping[str, Any]) -> bool:
+    async def hand(self, said: Packed) -> bool:
         """Hands it an event; whether it took it."""
-        return await self.say(packet.Packet(packet.EVENT, data=[event, shown]))
+        return await self._engine.hand(self.engine_sid, said)
 
     async def say(self, said: packet.Packet) -> bool:
         """Any packet."""
-        return await self._engine.send_text(self.engine_sid, cast("str", said.encode()))
+        return await self.hand(packed.message(said))
 
     async def end(self, refusal: ServiceError | None) -> None:
         """Says why, disconnects and closes."""
         if refusal is not None:
-            await self.emit("auth:ended", {"code": refusal.code})
+            await self.hand(packed.event("auth:ended", {"code": refusal.code}))
         if self.is_connected:
             await self.say(packet.Packet(packet.DISCONNECT))
         await self._engine.end(self.engine_sid, refusal.code if refusal else "server shutting down")

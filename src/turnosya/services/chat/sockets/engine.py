@@ -18,6 +18,8 @@ import structlog
 from engineio import async_socket, exceptions, packet, payload
 from engineio.exceptions import EngineIOError
 
+from turnosya.services.chat.live import Packed
+
 log = structlog.get_logger()
 
 MAX_PACKET_BYTES = 64 * 1024
@@ -64,13 +66,13 @@ class Engine(engineio.AsyncServer):
         made.__class__ = Fenced
         return cast("Fenced", made)
 
-    async def send_text(self, engine_sid: str, text: str) -> bool:
+    async def hand(self, engine_sid: str, said: Packed) -> bool:
         """Queues one packet of Socket.IO; whether the socket is still there and took it."""
         found = cast("dict[str, Fenced]", self.sockets).get(engine_sid)
         if found is None or found.closed:
             return False
         try:
-            await found.send(packet.Packet(packet.MESSAGE, data=text))
+            await found.send(cast("packet.Packet", said))
         except exceptions.EngineIOError:
             return False
         return not found.closed
