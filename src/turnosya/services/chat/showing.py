@@ -19,7 +19,7 @@ from turnosya.runtime.messages import ServiceError, Unavailable
 from turnosya.runtime.problems import Language
 from turnosya.services.chat import hints, packed, shown
 from turnosya.services.chat.access import is_ended_by
-from turnosya.services.chat.live import Connection
+from turnosya.services.chat.live import Connection, Packed
 from turnosya.services.chat.state import Conversation, Line, Mark
 from turnosya.services.chat.store import messages
 from turnosya.services.chat.store import shops as shop_store
@@ -74,7 +74,7 @@ async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
     if len(lines) == _PAGE:
         chat.live.has_shown(conversation_id, version, lines[-1].seq)
         return True
-    await _hand_on_marks(conversation_id, marks, connections, above_version=version)
+    await _hand_on_marks(conversation_id, marks, connections, lines=lines, above_version=version)
     if conversation.state_version > version:
         await _hand_on_state(chat, conversation, connections)
     last = max(conversation.last_seq, lines[-1].seq if lines else 0)
@@ -99,20 +99,29 @@ async def _hand_on(
 
 
 async def _hand_on_marks(
-    conversation_id: UUID, marks: list[Mark], connections: list[Connection], *, above_version: int
+    conversation_id: UUID,
+    marks: list[Mark],
+    connections: list[Connection],
+    *,
+    lines: list[Line],
+    above_version: int,
 ) -> None:
+    """Who wrote has read up to there, which their line has said; who was reached is said of all in one."""
+    wrote = {(line.sender_id, line.seq) for line in lines}
+    where = {"conversation_id": str(conversation_id)}
+    said: list[Packed] = []
+    reached: list[dict[str, str | int]] = []
     for mark in marks:
-        rose = {
-            "message:read": (mark.read_version, mark.read_seq),
-            "message:delivered": (mark.delivered_version, mark.delivered_seq),
-        }
-        for event, (version, seq) in rose.items():
-            if version <= above_version:
-                continue
-            body = {"conversation_id": str(conversation_id), "user_id": str(mark.user_id), "seq": seq}
-            said = packed.event(event, body)
-            for connection in connections:
-                await connection.hand(said)
+        whose = {"user_id": str(mark.user_id)}
+        if mark.read_version > above_version and (mark.user_id, mark.read_seq) not in wrote:
+            said.append(packed.event("message:read", {**where, **whose, "seq": mark.read_seq}))
+        if mark.delivered_version > above_version and (mark.user_id, mark.delivered_seq) not in wrote:
+            reached.append({**whose, "seq": mark.delivered_seq})
+    if reached:
+        said.append(packed.event("message:delivered", {**where, "marks": reached}))
+    for one in said:
+        for connection in connections:
+            await connection.hand(one)
 
 
 async def _hand_on_state(chat: Chat, conversation: Conversation, connections: list[Connection]) -> None:

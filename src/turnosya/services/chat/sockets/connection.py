@@ -15,11 +15,15 @@ from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
 from turnosya.services.chat import packed
 from turnosya.services.chat.live import Packed
-from turnosya.services.chat.rules import Allowance
+from turnosya.services.chat.rules import Allowance, Typing
 from turnosya.services.chat.sockets.engine import Engine
 
 WARNED_BEFORE_S = 60.0
-_EVENTS_A_SECOND, _EVENTS_AT_ONCE = 50.0, 200.0
+_PACKETS_A_SECOND, _PACKETS_AT_ONCE = 50.0, 200.0
+# Whoever goes on so long after having been told that it is too fast is no app.
+_TOO_FAST_AT_MOST = 500
+# A token is checked each time; an app whose first one was refused comes with a fresh one.
+_TRIES_TO_CONNECT = 5
 
 Verify = Callable[[Mapping[str, Any]], Awaitable[Caller]]
 
@@ -38,8 +42,11 @@ class Connection:
         self.pending: packet.Packet | None = None
         """A packet whose attachments are still to come."""
         now_s = asyncio.get_running_loop().time()
-        self.allowance = Allowance(_EVENTS_A_SECOND, _EVENTS_AT_ONCE, _EVENTS_AT_ONCE, now_s)
-        self.typing_shown_s: dict[str, float] = {}
+        self._allowance = Allowance(_PACKETS_A_SECOND, _PACKETS_AT_ONCE, _PACKETS_AT_ONCE, now_s)
+        self.is_too_fast = False
+        self._too_fast = 0
+        self._tries = 0
+        self.typing = Typing()
         self._caller: Caller | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -65,6 +72,17 @@ class Connection:
             loop.call_later(max(0.0, left_s - WARNED_BEFORE_S), lambda: self._start(self._warn())),
             loop.call_later(left_s, lambda: self._start(self.end(TokenExpired()))),
         ]
+
+    def takes_a_packet(self) -> bool:
+        """Counts it. Who goes on too fast is told so for a while (``is_too_fast``), and then not served."""
+        self.is_too_fast = self._allowance.take(asyncio.get_running_loop().time()) is not None
+        self._too_fast += self.is_too_fast
+        return self._too_fast <= _TOO_FAST_AT_MOST
+
+    def may_try_to_connect(self) -> bool:
+        """Counts a try to say who it is."""
+        self._tries += 1
+        return self._tries <= _TRIES_TO_CONNECT
 
     def close_after(self, seconds: float) -> None:
         """Unless it has said by then who it is."""

@@ -107,10 +107,32 @@ class Fenced(async_socket.AsyncSocket):
         await super().send(pkt)
 
     async def poll(self) -> list[packet.Packet]:
-        """What is queued, as soon as there is something."""
-        found = await super().poll()
+        """What is queued, as soon as there is something; nothing at the end.
+
+        As the library's own, which makes a task for every packet that it waits for.
+        """
+        found: list[packet.Packet] = []
+        try:
+            said = self.queue.get_nowait()
+        except asyncio.QueueEmpty:
+            said = await self._waited_for()
+        while said is not None:
+            found.append(said)
+            if self.queue.empty():
+                break
+            said = self.queue.get_nowait()
+        if said is None and found:
+            # The end stays for the next poll.
+            self.queue.put_nowait(None)
         self._queued_bytes = 0
         return found
+
+    async def _waited_for(self) -> packet.Packet | None:
+        try:
+            async with asyncio.timeout(self.server.ping_interval + self.server.ping_timeout):
+                return await self.queue.get()
+        except (TimeoutError, asyncio.CancelledError):
+            raise exceptions.QueueEmpty from None
 
     async def close(self, wait: bool = True, abort: bool = False, reason: Any = None) -> None:  # noqa: ANN401, FBT001, FBT002 - the library's own signature
         """Never waits for a reader to take what is queued."""
@@ -139,7 +161,7 @@ class Fenced(async_socket.AsyncSocket):
             raise exceptions.ContentTooLongError
         try:
             packets = _Polled(encoded_payload=body.decode("utf-8")).packets
-        except (ValueError, KeyError, IndexError):
+        except (ValueError, KeyError, IndexError, RecursionError):
             raise EngineIOError from None
         for one in packets:
             await self.receive(one)
@@ -157,7 +179,7 @@ class Fenced(async_socket.AsyncSocket):
         self._reading = asyncio.current_task()
         try:
             await super()._websocket_handler(ws)
-        except (ValueError, IndexError, OSError, EngineIOError):
+        except (ValueError, IndexError, OSError, EngineIOError, RecursionError):
             await self._give_up("parse error")
             await ws.close()
 

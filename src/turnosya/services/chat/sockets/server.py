@@ -113,7 +113,7 @@ class SocketServer:
                 return
             whole, connection.pending = connection.pending, None
         else:
-            if not isinstance(said, str):
+            if not isinstance(said, str) or not connection.takes_a_packet():
                 raise Broken
             whole = packet.Packet(encoded_packet=said)
             if whole.attachment_count:
@@ -151,7 +151,8 @@ class SocketServer:
                 )
             )
             return
-        if connection.is_connected or not (said.data is None or isinstance(said.data, dict)):
+        is_well_formed = said.data is None or isinstance(said.data, dict)
+        if connection.is_connected or not is_well_formed or not connection.may_try_to_connect():
             raise Broken
         auth, header = cast("dict[str, Any]", said.data or {}), connection.opened_with
         if auth.get("token") is None and header is not None:
@@ -162,6 +163,7 @@ class SocketServer:
             await showing.begin(self._chat, connection)
         except ServiceError as refusal:
             self._chat.live.leave(connection)
+            connection.close_after(self._chat.settings.chat_connect_within_s)
             data = {"message": refusal.says.en, "data": {"code": refusal.code}}
             await connection.say(packet.Packet(packet.CONNECT_ERROR, data=data))
             return
