@@ -251,9 +251,10 @@ async def lost(tx: Transaction, *, now: datetime) -> list[Start]:
 
 
 def _start(row: Any) -> Start:  # noqa: ANN401 - a row of this file
-    values = {one.name: getattr(row, one.name) for one in fields(Start)}
-    recurs = values["recurs"]
-    return Start(**{**values, "recurs": None if recurs is None else Recurrence.model_validate(recurs)})
+    values: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(Start)}
+    if values["recurs"] is not None:
+        values["recurs"] = Recurrence.model_validate(values["recurs"])
+    return Start(**values)
 
 
 async def end(tx: Statements, *endings: Ending) -> set[tuple[UUID, int]]:
