@@ -5,14 +5,15 @@ Screenshots are kept in ``build/pages``.
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from tests.chat.javascript import NODE
-from tests.flows.test_page import KEPT, LOOK
+from tests.flows.test_page import KEPT
 from tests.flows.world import World
 
-WATCH = LOOK.with_name("dev.mjs")
+WATCH = Path(__file__).parents[1] / "js" / "dev.mjs"
 NAME = "<img src=x onerror=alert(1)> {{ 7 * 7 }}"
 _WITHIN_S = 120.0
 
