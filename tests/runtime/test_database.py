@@ -79,6 +79,20 @@ async def test_what_runs_at_once_outlives_a_killed_postgresql_too(servers: Serve
         await db.close()
 
 
+async def test_who_comes_while_the_server_is_starting_is_told_that_it_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def starting(*_: object, **__: object) -> None:
+        raise asyncpg.CannotConnectNowError("the database system is starting up")
+
+    monkeypatch.setattr(asyncpg, "connect", starting)
+    db = await a_database("postgresql://oven@127.0.0.1/oven")
+    with pytest.raises(Unavailable):
+        await one(db)
+    assert not await db.ready()
+    await db.close()
+
+
 async def one(db: Database) -> int:
     """A look straight on the driver."""
     async with db.at_once() as statements:

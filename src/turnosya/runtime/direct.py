@@ -42,7 +42,7 @@ async def fetch(engine: AsyncEngine, statement: TextClause, values: Mapping[str,
 async def _connection(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection[Record]]:
     """A connection of the pool; one that the server has closed meanwhile is replaced before it is used."""
     while True:
-        taken: Any = await engine.raw_connection()
+        taken = await _taken(engine)
         if not taken.driver_connection.is_closed():
             break
         taken.invalidate()
@@ -57,6 +57,16 @@ async def _connection(engine: AsyncEngine) -> AsyncGenerator[asyncpg.Connection[
         raise
     finally:
         taken.close()
+
+
+async def _taken(engine: AsyncEngine) -> Any:  # noqa: ANN401 - of the pool, with asyncpg's connection in it
+    try:
+        return await engine.raw_connection()
+    except dialect.AsyncAdapt_asyncpg_dbapi.Error as error:
+        # The pool's own name for what the driver said while it connected.
+        if isinstance(error.__cause__, asyncpg.PostgresError | asyncpg.InterfaceError):
+            raise error.__cause__ from error
+        raise
 
 
 @lru_cache(maxsize=1024)
