@@ -20,10 +20,11 @@ def upgrade() -> None:
         BEGIN
             PERFORM pg_advisory_xact_lock(5830120);
             IF at_version IS NOT NULL THEN
-                PERFORM FROM service_clock WHERE version = at_version FOR SHARE;
+                PERFORM FROM service_clock WHERE version <= at_version FOR SHARE;
                 IF NOT FOUND OR EXISTS (
-                    SELECT FROM clock_users
-                    WHERE version < at_version AND seen_at > clock_timestamp() - silent_for
+                    SELECT FROM clock_users, service_clock
+                    WHERE clock_users.version < service_clock.version
+                        AND seen_at > clock_timestamp() - silent_for
                 ) THEN
                     RETURN;
                 END IF;
