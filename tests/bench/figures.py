@@ -13,8 +13,6 @@ Group = Literal[
     "Jobs",
     "Search",
     "Files",
-    "Being watched",
-    "What a call costs",
 ]
 
 

@@ -42,7 +42,6 @@ OUTSIDE = {
     "turnosya.runtime.redis",
 }
 SQL_IN_RUNTIME = {
-    "direct",
     "database",
     "dead_letters",
     "outbox",

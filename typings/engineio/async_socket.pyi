@@ -2,7 +2,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from engineio import AsyncServer
 from engineio.packet import Packet
 
 class WebSocket(Protocol):
@@ -10,7 +9,6 @@ class WebSocket(Protocol):
 
 class AsyncSocket:
     sid: str
-    server: AsyncServer
     queue: asyncio.Queue[Packet | None]
     closed: bool
     closing: bool

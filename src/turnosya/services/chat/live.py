@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from turnosya.runtime.identity import Caller
@@ -13,12 +13,6 @@ from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
 
 _REMEMBERED = 100_000
-
-
-class Packed(Protocol):
-    """Something to be said, as it goes over the wire."""
-
-    data: object
 
 
 class Connection(Protocol):
@@ -36,7 +30,7 @@ class Connection(Protocol):
         """The same with what their token says."""
         ...
 
-    async def hand(self, said: Packed) -> bool:
+    async def emit(self, event: str, shown: dict[str, Any]) -> bool:
         """Hands it an event; whether it took it."""
         ...
 

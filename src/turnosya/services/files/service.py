@@ -3,7 +3,6 @@
 from turnosya.contracts.business import GetBusiness
 from turnosya.contracts.chat import GetMembership
 from turnosya.contracts.files import (
-    FileGone,
     FileReleased,
     FileUsed,
     GetFiles,
@@ -33,7 +32,7 @@ service = Service(
         PersonErased.heard_by(erasure.forget),
     ],
     asks=[GetBusiness, GetMembership],
-    tells=[FileGone, PersonForgotten, SecurityNoted],
+    tells=[PersonForgotten, SecurityNoted],
     web=[routes.routes],
     migrations="turnosya.services.files.migrations",
     recurs=[Recurs(Tend(), every_s=3600)],
