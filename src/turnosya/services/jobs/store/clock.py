@@ -11,8 +11,7 @@ from turnosya.contracts.jobs import ClockState
 from turnosya.runtime.database import Transaction
 
 _READ = text("SELECT version, set_to FROM service_clock")
-# A move waits for those who are taking jobs by the clock as it is, and they for it.
-_HOLD = text("SELECT version, set_to FROM service_clock FOR SHARE")
+# A move waits for those who are taking jobs by the clock as it is (`claim_due`), and they for it.
 _HOLD_ALONE = text("SELECT version, set_to FROM service_clock FOR UPDATE")
 # Real milliseconds at least: a clock made anew, the data thrown away, is newer than what somebody remembers.
 _MOVE = text(
@@ -35,11 +34,6 @@ _FORGET = text("DELETE FROM clock_users WHERE seen_at < clock_timestamp() - make
 async def read(tx: Transaction) -> ClockState:
     """The clock as it is."""
     return _state((await tx.execute(_READ)).one())
-
-
-async def hold(tx: Transaction) -> ClockState:
-    """The clock, which nobody moves before this transaction has ended."""
-    return _state((await tx.execute(_HOLD)).one())
 
 
 async def hold_alone(tx: Transaction) -> ClockState:
