@@ -75,7 +75,7 @@ async def _storm_on(
         supervisor = Supervisor(system, servers, say)
         watching = asyncio.create_task(supervisor.watch())
         victims = order(supervisor, servers, random.Random(plan.seed))
-        striking = asyncio.create_task(strike(victims, ledger, until_s=plan.seconds))
+        striking = asyncio.create_task(strike(victims, supervisor, ledger, until_s=plan.seconds))
         try:
             await asyncio.gather(*(client.live(plan.seconds) for client in clients))
             await striking
