@@ -25,7 +25,7 @@ tour: $(VENV)/run.stamp ## a guided run against a system of its own (ARGS="--url
 test: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## all tests, real servers of the split form included (ARGS="tests/chat -x")
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600")
+storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600", or "talk --seeds 5")
 	@exec $(BIN)/python -m tests.storm $(ARGS)
 
 check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages and dashboards, sizes

@@ -1,5 +1,8 @@
 """``python -m deploy.backup dump|restore|check FOLDER``: all databases of the system at one moment, and back.
 
+``dump FOLDER --dated --keep 14`` makes a folder in it named after the moment, checks it, and then lets go of
+all but the latest fourteen that are whole.
+
 It reads the settings of the services: each ``TURNOSYA_<NAME>_DATABASE_URL`` and ``TURNOSYA_BROKER_URL``. To
 restore also each ``TURNOSYA_<NAME>_REDIS_URL``, and the administrators' ``TURNOSYA_DATABASE_URL`` and
 ``TURNOSYA_REDIS_URL`` where the servers are new. It calls PostgreSQL's own ``pg_dump`` and ``pg_restore``.
@@ -14,6 +17,8 @@ import asyncio
 import hashlib
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -31,6 +36,7 @@ from turnosya.runtime.rabbit import nodes_of
 from turnosya.runtime.redis import open_redis
 
 _SEAL = "backup.json"
+_DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ")
 # Bookings wait meanwhile: less than the 10 s after which PostgreSQL refuses who waits for a lock.
 _STILL_WITHIN_S = 5.0
 _LOOK_S = 0.1
@@ -217,7 +223,22 @@ async def _restore(folder: Path, name: str, url: str) -> None:
     )  # fmt: skip
 
 
-async def _carry_out(order: str, folder: Path) -> None:
+def dated(parent: Path, now: datetime) -> Path:
+    """Where a backup of this moment lies among others."""
+    return parent / f"{now.astimezone(UTC):%Y-%m-%dT%H-%M-%SZ}"
+
+
+def let_go(parent: Path, keep: int) -> list[Path]:
+    """Deletes all but the latest ``keep`` that were finished, and what was begun before and was not."""
+    ours = sorted((one for one in parent.iterdir() if _DATED.fullmatch(one.name)), reverse=True)
+    finished = [one for one in ours if (one / _SEAL).exists()][:keep]
+    gone = [one for one in ours if one not in finished and finished and one.name < finished[0].name]
+    for one in gone:
+        shutil.rmtree(one)
+    return gone
+
+
+async def _carry_out(order: str, folder: Path, *, keep: int | None) -> None:
     if order == "check":
         sys.stdout.write(f"The backup of {(await check(folder)).isoformat()} is whole.\n")
         return
@@ -226,6 +247,9 @@ async def _carry_out(order: str, folder: Path) -> None:
         raise CannotBackUp("TURNOSYA_BROKER_URL is not set.")
     if order == "dump":
         await dump(folder, urls, broker_url)
+        if keep is not None:
+            await check(folder)
+            let_go(folder.parent, keep)
     else:
         admin_url = os.environ.get("TURNOSYA_DATABASE_URL")
         # Of a new Redis only its administrator is known: there our users come with `turnosya migrate`.
@@ -240,9 +264,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.backup", description=__doc__)
     parser.add_argument("order", choices=["dump", "restore", "check"])
     parser.add_argument("folder", type=Path)
+    parser.add_argument(
+        "--dated", action="store_true", help="dump into a folder in it, named after the moment"
+    )
+    parser.add_argument("--keep", type=int, metavar="N", help="with --dated: let go of all but the latest N")
     asked = parser.parse_args()
+    if asked.dated and asked.order != "dump":
+        parser.error("--dated goes with dump")
+    if asked.keep is not None and (asked.keep < 1 or not asked.dated):
+        parser.error("--keep goes with --dated, and keeps one at least")
+    folder = dated(asked.folder, datetime.now(UTC)) if asked.dated else asked.folder
     try:
-        asyncio.run(_carry_out(asked.order, asked.folder))
+        asyncio.run(_carry_out(asked.order, folder, keep=asked.keep))
     except (CannotBackUp, OSError, asyncpg.PostgresError, TimeoutError) as error:
         sys.exit(f"{type(error).__name__}: {error}")
 

@@ -215,6 +215,12 @@ BOARDS = (
                     (f"sum(rate(turnosya_logs_dropped_total{_EVERY}))", "dropped"),
                 ],
             ),
+            Shown(
+                "Steps of traces",
+                "ops",
+                [rate("turnosya_trace_steps_total", "outcome")],
+                "Where a collector is set: taken by it, refused, or dropped because it was slow.",
+            ),
         ),
     ),
     Board(

@@ -20,7 +20,10 @@ from deploy.shapes import (
 )
 
 _HEAD = "# Made by `python -m deploy.build --write` from deploy/processes.toml.\n"
-IMAGE = "turnosya:0.1.0"
+IMAGE, BACKUP_IMAGE = "turnosya:0.1.0", "turnosya-backup:0.1.0"
+# Deep in the night from Mexico to Argentina, and not at a full hour, when jobs of all kinds begin.
+_BACKUP_AT = "17 8 * * *"
+_BACKUPS_KEPT = 14
 # Events waiting for one copy at which another is started: a copy handles some hundred a second.
 _WAITING_A_COPY = "500"
 _MOST_TIMES = 5
@@ -55,6 +58,7 @@ def _documents() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     for kind in processes():
         yield kind, list(_of_kind(kind))
     yield "migrate", list(_migrate())
+    yield "backup", list(_backup())
     yield from stores_in_kubernetes.documents()
 
 
@@ -306,3 +310,67 @@ def _migrate() -> Iterator[dict[str, Any]]:
     yield network_policy(
         "migrate", _selector("migrate"), ingress=[], egress=egress(DNS, _to_stores(everybody))
     )
+
+
+# --- backups
+
+
+def _backup() -> Iterator[dict[str, Any]]:
+    """Every night all databases of one moment into a volume, from which they are to be copied elsewhere."""
+    everybody = [name for of in processes().values() for name in of["services"]]
+    yield {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": labelled("backups"),
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "50Gi"}}},
+    }
+    yield {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": labelled("backup"),
+        "spec": {
+            "schedule": _BACKUP_AT,
+            "timeZone": "Etc/UTC",
+            # Two at once would wait for each other's lock; one that could not begin is made within hours.
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 6 * 3600,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"spec": _backup_job()},
+        },
+    }
+    broker = to_pods({"app.kubernetes.io/name": "rabbitmq"}, 5672)
+    databases = [
+        to_pods({"app.kubernetes.io/name": f"{kind}-{name}"}, stores_in_kubernetes.PORTS[kind])
+        for kind, name in stores_of(everybody)
+        if kind == "postgres"
+    ]
+    yield network_policy("backup", _selector("backup"), ingress=[], egress=egress(DNS, broker, databases))
+
+
+def _backup_job() -> dict[str, Any]:
+    container: Mapping[str, Any] = {
+        **_program("dump", "/backups", "--dated", f"--keep={_BACKUPS_KEPT}"),
+        "name": "backup",
+        "image": BACKUP_IMAGE,
+        "envFrom": [{"secretRef": {"name": "turnosya-backup"}}],
+        "volumeMounts": [{"name": "backups", "mountPath": "/backups"}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+    }
+    return {
+        "backoffLimit": 3,
+        "activeDeadlineSeconds": 4 * 3600,
+        "template": {
+            "metadata": labelled("backup", of_pod=True),
+            "spec": {
+                "serviceAccountName": "turnosya",
+                "automountServiceAccountToken": False,
+                "restartPolicy": "Never",
+                "securityContext": pod_security(10001),
+                "containers": [container],
+                "volumes": [
+                    {"name": "backups", "persistentVolumeClaim": {"claimName": "backups"}},
+                    {"name": "tmp", "emptyDir": {}},
+                ],
+            },
+        },
+    }

@@ -45,6 +45,8 @@ def manifests() -> list[dict[str, Any]]:
         found.append(_secret(f"turnosya-{process}", {f"{PREFIX}BROKER_URL": broker_url, **own, **urls}))
     urls = {store_setting(kind, name): _url(kind, name, word) for (kind, name), word in of_stores.items()}
     found.append(_secret("turnosya-migrate", {f"{PREFIX}BROKER_URL": broker_url, **urls}))
+    databases = {name: url for name, url in urls.items() if name.endswith("_DATABASE_URL")}
+    found.append(_secret("turnosya-backup", {f"{PREFIX}BROKER_URL": broker_url, **databases}))
     return found
 
 

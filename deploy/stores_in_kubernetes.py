@@ -170,7 +170,7 @@ def _rabbitmq() -> Iterator[dict[str, Any]]:
         "spec": {"maxUnavailable": 1, "selector": _selector("rabbitmq")},
     }
     here = {"app.kubernetes.io/name": "rabbitmq"}
-    callers = [*processes(), "migrate"]
+    callers = [*processes(), "migrate", "backup"]
     ingress = [from_pods({"app.kubernetes.io/name": caller}, 5672) for caller in callers]
     among = (4369, 25672)
     yield network_policy(

@@ -38,7 +38,7 @@ from turnosya.runtime.messages import Message
 from turnosya.runtime.reaching import reaching
 from turnosya.runtime.redis import open_redis
 from turnosya.runtime.service import Host, Part, Running, Service, open_stores
-from turnosya.runtime.serving import operations_app, plain_config
+from turnosya.runtime.serving import health_app, plain_config
 from turnosya.runtime.settings import (
     Environment,
     MessagingSettings,
@@ -49,6 +49,7 @@ from turnosya.runtime.settings import (
     names_of_settings,
     unknown_names,
 )
+from turnosya.runtime.trace_export import exporting_traces
 from turnosya.schedules import declare_schedules
 from turnosya.services.auth.service import service as auth
 from turnosya.services.business.service import service as business
@@ -374,7 +375,7 @@ class Process:
         apps = {name: one.app for name, one in self.running.items() if one.app is not None}
         if len(apps) == 1:
             return plain_config(next(iter(apps.values())))
-        return plain_config(_ByPath(apps, operations_app(self.ready)))
+        return plain_config(_ByPath(apps, health_app(self.ready)))
 
 
 class _ByPath:
@@ -413,7 +414,7 @@ async def opened(target: Target, names: Sequence[str]) -> AsyncGenerator[Process
     tokens = TokenVerifier(signing_keys, keys_fresh_s=target.process.signing_keys_fresh_s)
     running: dict[str, Running[Any]] = {}
     neighbours: dict[str, ASGIApp] = {}
-    async with AsyncExitStack() as stack:
+    async with exporting_traces(target.process, process_id), AsyncExitStack() as stack:
         with reaching("RabbitMQ", target.broker_url or "", setting="TURNOSYA_BROKER_URL"):
             await transport.open()
         stack.push_async_callback(transport.close)

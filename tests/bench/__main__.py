@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import door, jobs, page, plans, rpc, search
+from tests.bench import checks, costs, door, jobs, page, plans, rpc, search
 from tests.bench.agenda import agenda
 from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
@@ -50,6 +50,8 @@ PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
     "messages": lambda ground: messages(ground.servers, ground.folder / "messages"),
     "jobs": lambda ground: jobs.figures(ground.servers),
     "search": lambda ground: search.figures(ground.servers, ground.zygote, ground.folder),
+    "checks": lambda ground: checks.figures(ground.servers, ground.zygote, ground.folder / "checks"),
+    "costs": lambda ground: costs.figures(ground.servers, ground.zygote, ground.folder / "costs"),
     "door": lambda ground: door.figures(ground.servers, ground.zygote, ground.folder),
 }
 

@@ -13,6 +13,8 @@ Group = Literal[
     "Jobs",
     "Search",
     "Files",
+    "Being watched",
+    "What a call costs",
 ]
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import perf_counter
@@ -27,9 +27,9 @@ _MIB = 2**20
 async def whole(folder: Path) -> AsyncGenerator[Figure]:
     """Starts it twice: on no data, then on what the first run left."""
     folder.mkdir()
-    async with _serving(folder) as (_, _, cold_s):
+    async with serving(folder) as (_, _, cold_s):
         yield Figure("The process", "first answer after a first start", cold_s, "s", 60)
-    async with _serving(folder) as (url, process, warm_s):
+    async with serving(folder) as (url, process, warm_s):
         yield Figure("The process", "first answer after a later start", warm_s, "s", 5)
         async with Api(url) as api:
             town = await a_town(api)
@@ -62,22 +62,26 @@ def _figure(name: str, count: int, found: Measured) -> Figure:
 
 
 @asynccontextmanager
-async def _serving(folder: Path) -> AsyncGenerator[tuple[str, psutil.Process, float]]:
+async def serving(
+    folder: Path, *, settings: Mapping[str, str] | None = None, program: str = "turnosya"
+) -> AsyncGenerator[tuple[str, psutil.Process, float]]:
+    """All services in one process on embedded servers: where, which, and ready after how many seconds."""
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TURNOSYA_")}
-    settings = {
+    given = {
         "TURNOSYA_DATA_DIR": str(folder / "data"),
         "TURNOSYA_PORT": str(port),
         "TURNOSYA_OPERATIONS_PORT": str(operations_port),
         "TURNOSYA_RATE_LIMITS": "off",
         "TURNOSYA_LOG_LEVEL": "warning",
+        **(settings or {}),
     }
     began = perf_counter()
     with (folder / "serve.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "turnosya", "serve"),
-            env={**inherited, **settings},
+            *(sys.executable, "-m", program, "serve"),
+            env={**inherited, **given},
             stdout=log,
             stderr=log,
         )

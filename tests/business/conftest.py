@@ -27,8 +27,8 @@ async def street(opened_street: Street) -> Street:
     """The street as new: no shop has opened yet."""
     async with opened_street.business.db.transaction() as tx:
         await tx.connection.exec_driver_sql(
-            "TRUNCATE businesses, search_words, ratings, rating_invitations, services, staff, outbox,"
-            " kept_answers"
+            "TRUNCATE businesses, pictures, verifications, verification_steps, search_words,"
+            " ratings, rating_reports, rating_invitations, services, staff, outbox, kept_answers"
         )
     opened_street.turnos.forget()
     return opened_street

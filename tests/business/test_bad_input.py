@@ -239,6 +239,6 @@ async def test_a_bad_key_is_refused(street: Street, key: str) -> None:
     assert [error["field"] for error in answer.json()["errors"]] == ["Idempotency-Key"]
 
 
-@pytest.mark.parametrize("path", ["/gallery", "/verification", "/"])
+@pytest.mark.parametrize("path", ["/stock", "/"])
 async def test_what_is_not_built_is_not_there(street: Street, path: str) -> None:
     await street.refused("GET", f"{await street.a_shop()}{path}", status=404, code="not_found")

@@ -45,6 +45,8 @@ async def test_a_business_opens_with_all_it_says_and_one_member(street: Street) 
         "rating": {"average": None, "count": 0},
         "rating_distribution": {"1": 0, "2": 0, "3": 0, "4": 0, "5": 0},
         "verified": False,
+        "profile_image": None,
+        "portrait_image": None,
         "distance_m": None,
         "suspension": None,
         "slug": made["slug"],

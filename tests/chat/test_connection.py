@@ -11,6 +11,7 @@ import pytest
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
+from turnosya.services.chat.live import Packed
 from turnosya.services.chat.sockets.connection import Connection
 from turnosya.services.chat.sockets.engine import Engine
 
@@ -25,9 +26,9 @@ class Overheard(Engine):
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.spoke = asyncio.Event()
 
-    async def send_text(self, engine_sid: str, text: str) -> bool:
+    async def hand(self, engine_sid: str, said: Packed) -> bool:
         self.spoken_to.add(engine_sid)
-        self.said.append(text)
+        self.said.append(str(said.data))
         self.spoke.set()
         return True
 

@@ -212,12 +212,31 @@ async def test_the_queue_is_bounded_drops_the_oldest_and_counts() -> None:
     assert huge.dropped + len(huge) == 1000
 
 
+async def test_a_line_on_standard_error_is_the_one_that_is_kept_with_its_fields_once() -> None:
+    queue = an_open_queue()
+    event = {
+        "event": 'said "no"\n',
+        "level": "info",
+        "timestamp": "2027-06-10T12:00:00Z",
+        "request_id": "r-1",
+    }
+    text = queue.renderer(None, "info", {**event, "took_ms": 7, "id": new_id()})
+    assert "\n" not in text
+    assert json.loads(text).items() >= {**event, "took_ms": 7}.items()
+    assert json.loads(queue.renderer(None, "info", dict(event))) == event
+    first, second = queue.head()
+    assert (first.event, first.request_id, json.loads(first.fields)["took_ms"]) == ('said "no"\\n', "r-1", 7)
+    assert second.fields == "{}"
+    # A batch that is handed over again is known by the ids of its lines.
+    assert [one.id for one in queue.head()] == [first.id, second.id]
+
+
 async def test_a_call_costs_little_while_nobody_takes_the_lines() -> None:
     queue = an_open_queue()
     took: list[float] = []
     for number in range(20_000):
         began = perf_counter()
-        queue.processor(
+        queue.renderer(
             None, "info", redact(None, "info", {"event": "booked", "number": number, "why": "a" * 80})
         )
         took.append(perf_counter() - began)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -39,10 +40,10 @@ async def running(system: System) -> AsyncGenerator[World]:
         await system.stop()
 
 
-async def order(what: str, folder: Path, settings: Mapping[str, str]) -> str:
+async def order(what: str, folder: Path, settings: Mapping[str, str], *more: str) -> str:
     """As an operator does it; what it says, or its error."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.backup", what, str(folder)),
+        *(sys.executable, "-m", "deploy.backup", what, str(folder), *more),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **settings},
         stdout=asyncio.subprocess.PIPE,
@@ -78,14 +79,16 @@ async def test_what_was_promised_before_a_backup_is_there_after_everything_was_l
             before = [await book(world, shop, client, 0) for _ in range(4)]
             # Others book while it is made: nobody is refused, and what they get is whole or not there.
             during = asyncio.create_task(book_on(world, shop, client, 8))
-            await order("dump", tmp_path / "backup", system.base)
+            # As the CronJob does it.
+            await order("dump", tmp_path / "backups", system.base, "--dated", "--keep=2")
             beside = await during
-        said = await order("check", tmp_path / "backup", {})
+        (made,) = (tmp_path / "backups").iterdir()
+        said = await order("check", made, {})
         assert "is whole" in said
     with servers.private("postgres") as second, servers.private("redis") as redis:
         await forget_keys(redis.url)
         again = moved(system, first.url, second.url, redis.url, zygote=zygote, folder=tmp_path)
-        said = await order("restore", tmp_path / "backup", again.base)
+        said = await order("restore", made, again.base)
         assert "turnosya migrate" in said
         async with running(again) as world:
             await world.system.until_settled()
@@ -138,3 +141,23 @@ async def test_a_backup_that_was_not_finished_or_was_changed_is_refused(tmp_path
     (tmp_path / "backup.json").write_text('{"at": "2027-06-10T12:00:00+00:00", "files": {"users.dump": "0"}}')
     with pytest.raises(backup.CannotBackUp, match="not as it was written"):
         await backup.check(tmp_path)
+
+
+def test_the_latest_that_are_whole_stay_and_nothing_that_is_not_ours_goes(tmp_path: Path) -> None:
+    noon = datetime(2027, 6, 10, 12, tzinfo=UTC)
+    folders = [backup.dated(tmp_path, noon + timedelta(days=day)) for day in range(5)]
+    assert folders[0].name == "2027-06-10T12-00-00Z"
+    for place, folder in enumerate(folders):
+        folder.mkdir()
+        # The second and the last were not finished; the last may still be under way.
+        if place not in {1, 4}:
+            (folder / "backup.json").write_text("{}")
+    (tmp_path / "by-hand").mkdir()
+    assert set(backup.let_go(tmp_path, 2)) == {folders[0], folders[1]}
+    assert {one.name for one in tmp_path.iterdir()} == {"by-hand", *(one.name for one in folders[2:])}
+    assert backup.let_go(tmp_path, 2) == []
+
+
+def test_nothing_goes_before_something_is_whole(tmp_path: Path) -> None:
+    backup.dated(tmp_path, datetime(2027, 6, 10, tzinfo=UTC)).mkdir()
+    assert backup.let_go(tmp_path, 1) == []

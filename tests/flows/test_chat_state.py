@@ -57,13 +57,17 @@ class Follower:
 
     def _message(self, said: dict[str, Any]) -> None:
         self._of(said["conversation_id"])["texts"][said["seq"]] = said["text"]
+        if said["sender_id"] is not None:
+            # Who wrote has read up to there.
+            self._read({**said, "user_id": said["sender_id"]})
 
     def _read(self, said: dict[str, Any]) -> None:
         self._raise("read", said)
         self._raise("delivered", said)
 
     def _delivered(self, said: dict[str, Any]) -> None:
-        self._raise("delivered", said)
+        for mark in said["marks"]:
+            self._raise("delivered", {**said, **mark})
 
     def _raise(self, which: str, said: dict[str, Any]) -> None:
         marks = self._of(said["conversation_id"])[which]

@@ -10,9 +10,12 @@ from tests.flows.world import World
 from tests.stage import until
 from turnosya.tour.people import Person
 
+# A decoder that begins, on a machine that is busy.
+_PATIENT_S = 60.0
 
-async def _uploaded(world: World, person: Person, content: bytes, **fields: str) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=world.system.url) as http:
+
+async def uploaded(world: World, person: Person, content: bytes, **fields: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(base_url=world.system.url, timeout=_PATIENT_S) as http:
         answer = await http.post(
             "/v1/files",
             files={"file": ("foto.png", content, "image/png")},
@@ -24,7 +27,7 @@ async def _uploaded(world: World, person: Person, content: bytes, **fields: str)
     return found
 
 
-async def _status(world: World, path: str, person: Person | None = None) -> int:
+async def status_of(world: World, path: str, person: Person | None = None) -> int:
     headers = {} if person is None else {"Authorization": f"Bearer {person.token}"}
     async with httpx.AsyncClient(base_url=world.system.url) as http:
         return (await http.get(path, headers=headers)).status_code
@@ -32,13 +35,13 @@ async def _status(world: World, path: str, person: Person | None = None) -> int:
 
 async def test_a_person_shows_a_photo_and_takes_it_off(world: World) -> None:
     person, other = await world.a_client(), await world.a_client()
-    file = await _uploaded(world, person, drawn("PNG"), purpose="user_photo")
+    file = await uploaded(world, person, drawn("PNG"), purpose="user_photo")
     theirs = await other.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})
     theirs.promised(422, "file_not_usable")
     shown = (await person.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})).promised(200).answer
     assert shown["photo"] == file["url"]
     assert (await other.ask("GET", f"/v1/users/{person.id}")).promised(200).answer["photo"] == file["url"]
-    assert await _status(world, shown["photo"]) == 200
+    assert await status_of(world, shown["photo"]) == 200
 
     async def drop() -> int:
         return (await person.ask("DELETE", f"/v1/files/{file['id']}")).status
@@ -48,14 +51,14 @@ async def test_a_person_shows_a_photo_and_takes_it_off(world: World) -> None:
         "photo"
     ] is None
     assert await until(drop, lambda status: status == 204) == 204
-    assert await _status(world, file["url"]) == 404
+    assert await status_of(world, file["url"]) == 404
 
 
 async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World) -> None:
     shop, client, stranger = await world.a_business(), await world.a_client(), await world.a_client()
     opened = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(shop.id)})
     path = f"/v1/chat/conversations/{opened.promised(201).answer['id']}/messages"
-    file = await _uploaded(world, client, drawn("PNG"), purpose="chat_attachment")
+    file = await uploaded(world, client, drawn("PNG"), purpose="chat_attachment")
 
     def body(**more: object) -> dict[str, object]:
         return {"file_id": file["id"], "client_message_id": str(uuid4()), **more}
@@ -71,11 +74,11 @@ async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World)
     assert read["file"]["content_type"] == "image/png"
 
     async def owners() -> int:
-        return await _status(world, address, shop.owner)
+        return await status_of(world, address, shop.owner)
 
     assert await until(owners, lambda status: status == 200) == 200
-    assert await _status(world, read["file"]["variants"]["thumb"], client) == 200
-    assert [await _status(world, address, one) for one in (stranger, None)] == [404, 404]
+    assert await status_of(world, read["file"]["variants"]["thumb"], client) == 200
+    assert [await status_of(world, address, one) for one in (stranger, None)] == [404, 404]
     # Nobody else's conversation takes it any more.
     other_shop = await world.a_business()
     other = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(other_shop.id)})

@@ -1,4 +1,4 @@
-"""The page of a business as people see it: in a real Chromium, without JavaScript, on a phone and on a desk.
+"""Pages as people see them, in a real Chromium: a business without JavaScript, and a talk in two windows.
 
 Screenshots are kept in ``build/pages``.
 """
@@ -11,18 +11,25 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.chat.javascript import NODE
+from tests.files.desk import drawn
+from tests.flows.test_files import uploaded
 from tests.flows.world import World
+from turnosya.tour.people import Shop
 
-LOOK = Path(__file__).parents[1] / "js" / "look.mjs"
+SCRIPTS = Path(__file__).parents[1] / "js"
 KEPT = Path(__file__).parents[2] / "build" / "pages"
 _WITHIN_S = 90.0
 
 
 async def looked_at(url: str, name: str) -> dict[str, Any]:
     """What a browser sees there, and what axe-core has against it."""
+    return await _browse("look.mjs", url, name)
+
+
+async def _browse(script: str, url: str, told: str) -> dict[str, Any]:
     await asyncio.to_thread(KEPT.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(str(NODE), str(LOOK), url, str(KEPT), name), stdout=asyncio.subprocess.PIPE
+        *(str(NODE), str(SCRIPTS / script), url, str(KEPT), told), stdout=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(_WITHIN_S):
@@ -34,6 +41,25 @@ async def looked_at(url: str, name: str) -> dict[str, Any]:
     assert process.returncode == 0
     seen: dict[str, Any] = json.loads(said)
     return seen
+
+
+async def pictures_of(world: World, shop: Shop) -> set[str]:
+    """Gives it one of each, once with a caption; what a browser loads of them."""
+    path = f"/v1/businesses/{shop.id}"
+    loaded = set[str]()
+    for place, size, variants in (
+        ("portrait-image", (1600, 500), ("medium",)),
+        ("profile-image", (300, 300), ("thumb",)),
+        ("gallery", (640, 480), ("thumb",)),
+    ):
+        fields = {"purpose": "business_image", "business_id": str(shop.id)}
+        file = await uploaded(world, shop.owner, drawn("PNG", size), **fields)
+        method, status = ("POST", 201) if place == "gallery" else ("PUT", 200)
+        body = {"file_id": file["id"]} | ({"caption": "El frente"} if place == "gallery" else {})
+        answer = await shop.owner.ask(method, f"{path}/{place}", body)
+        assert answer.promised(status).answer["variants"] == file["variants"]
+        loaded |= {f"{world.system.url}{file['variants'][one]}" for one in variants}
+    return loaded
 
 
 async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(world: World) -> None:
@@ -55,16 +81,38 @@ async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(w
     path = f"/v1/turnos/businesses/{shop.id}/slots?{span}"
     slots = (await world.api.ask("GET", path)).promised(200).answer["slots"]
     assert times == [slot["starts_at"] for slot in slots[:3]]
+    shown = await pictures_of(world, shop)
     seen = await looked_at(f"{world.system.url}/b/{slug}", "business")
     assert seen["errors"] == []
-    # All that the page needs is in it, but for the sign of its tab.
+    # All that the page needs is in it, but for its pictures and the sign of its tab.
     icon = f"{world.system.url}/docs/favicon-32x32.png"
-    assert set(seen["requests"]) - {icon} == {f"{world.system.url}/b/{slug}"}
+    assert set(seen["requests"]) - {icon} == {f"{world.system.url}/b/{slug}", *shown}
     for size in ("phone", "desk"):
         page = seen["pages"][size]
         assert (page["status"], page["heading"]) == (200, "La Navaja")
         assert page["violations"] == []
         assert page["passes"] > 15
         assert page["overflow"] <= 0
+        assert page["pictures"] == [True, True, True]
     gone = await looked_at(f"{world.system.url}/b/nadie", "nobody")
     assert [page["status"] for page in gone["pages"].values()] == [404, 404]
+
+
+async def test_two_windows_talk_on_the_page_for_development(world: World) -> None:
+    shop, client = await world.a_business("Barbería del Puente"), await world.a_client()
+    settings = f"/v1/chat/businesses/{shop.id}/settings"
+    (await shop.owner.ask("PUT", settings, {"quick_replies": ["A las 18"]})).promised(200)
+    told = {
+        "business": shop.name,
+        **{
+            name: {"phone": person.phone, "password": person.password}
+            for name, person in (("client", client), ("owner", shop.owner))
+        },
+    }
+    seen = await _browse("two_windows.mjs", f"{world.system.url}/dev/chat", json.dumps(told))
+    assert seen["errors"] == []
+    assert seen["violations"] == []
+    said = ["¿Tenés lugar hoy? <b>gracias</b>", "A las 18"]
+    assert (seen["client"], seen["owner"], seen["unread"]) == (said, said, "1")
+    assert seen["overflow"] <= 0
+    assert seen["passes"] > 15

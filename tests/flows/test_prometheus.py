@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.flows.systems import Form
@@ -19,6 +20,8 @@ RARE = {
     "turnosya_pool_exhausted_total",
     "turnosya_schedules_missed_total",
     "turnosya_alerts_raised_total",
+    # Only with a collector of traces.
+    "turnosya_trace_steps_total",
     # Only with a provider; here messages are shown.
     "turnosya_provider_seconds",
     "turnosya_receipts_total",
@@ -46,6 +49,7 @@ async def test_every_metric_of_dashboards_and_rules_is_in_the_running_system(
     (await world.api.ask("POST", "/v1/auth/refresh", {"refresh_token": "x" * 40})).promised(401)
     await world.system.until_settled()
     await at_least_measured_once(world)
+    await nothing_is_counted_aloud(world)
     ports = {f"{one.names[0]}-1": one.operations_port for one in world.system.processes}
     with prometheus(tmp_path / "prometheus", ports, every="1s") as watching:
         await scraped(watching, world)
@@ -63,9 +67,15 @@ async def test_every_metric_of_dashboards_and_rules_is_in_the_running_system(
         assert [one for one in firing["alerts"] if one["state"] == "firing"] == []
 
 
+async def nothing_is_counted_aloud(world: World) -> None:
+    """Where others reach a process, its figures are not shown; neither through the gateway."""
+    async with httpx.AsyncClient() as http:
+        for process in world.system.processes:
+            assert (await http.get(f"{process.url}/metrics")).status_code == 404
+
+
 async def at_least_measured_once(world: World) -> None:
     """What grows unseen is looked at every 5 s."""
-    import httpx
 
     async def measured() -> bool:
         async with httpx.AsyncClient() as http:

@@ -1,6 +1,7 @@
 """Engine.IO v4 and Socket.IO v5 without a library: what breaks the protocol loses its own connection."""
 
 import asyncio
+import contextlib
 import json
 from typing import Any
 
@@ -95,7 +96,7 @@ async def test_bad_handshakes_are_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["abc", "9", "", "4" + SEPARATOR, "0", "2", "bx=", "4" * 70_000], ids=range(8)
+    "body", ["abc", "9", "", "4" + SEPARATOR, "0", "2", "bx=", "4" * 70_000, "4" + "[" * 9000], ids=range(9)
 )
 async def test_a_poll_with_a_malformed_packet_loses_its_connection(world: World, body: str) -> None:
     async with httpx.AsyncClient(base_url=world.system.url) as http:
@@ -163,8 +164,10 @@ async def test_an_upgrade_keeps_the_connection_and_ends_its_polls(world: World) 
         '42/other,["sync",{}]',
         "x",
         "4" + "2" * 100_000,
+        "4" + "[" * 9000,
+        "42" + "[" * 9000,
     ],
-    ids=range(18),
+    ids=range(20),
 )
 async def test_a_malformed_packet_closes_its_own_socket_only(world: World, said: str) -> None:
     person = await world.somebody()
@@ -249,6 +252,25 @@ async def test_a_flood_is_told_so_and_holds_up_nobody(world: World) -> None:
     assert codes.count("rate_limited") > 50
     for one in (socket, calm):
         await one.close()
+
+
+@pytest.mark.parametrize("said", ["43", '42["sync",{}]'], ids=["acknowledgements", "events"])
+async def test_who_never_stops_is_closed(world: World, said: str) -> None:
+    person = await world.somebody()
+    socket = await a_socket(world, person.token)
+    with contextlib.suppress(websockets.ConnectionClosed):
+        for number in range(2000):
+            await socket.send(said if said != "43" else f"43{number}[]")
+    assert await is_closed(socket)
+
+
+async def test_whoever_tries_token_after_token_is_closed(world: World) -> None:
+    socket = await a_socket(world)
+    for _ in range(5):
+        await socket.send('40{"token":"x.y.z"}')
+        assert json.loads((await hear(socket)).removeprefix("44"))["data"] == {"code": "token_invalid"}
+    await socket.send('40{"token":"x.y.z"}')
+    assert await is_closed(socket)
 
 
 async def test_a_reader_who_does_not_read_is_given_up_and_nobody_else_waits(world: World) -> None:

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from tests.gateway.wire import Heard, echo, line
 from tests.gateway.world import a_gateway, keys_of, no_access_ended
+from tests.runtime.collector import keeping_steps
 from turnosya.contracts.auth import Access, AccessChanged
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import router, web_app
@@ -42,6 +43,8 @@ def headers_at(heard: Heard) -> dict[str, str]:
         ("/v1/notification/webhooks/whatsapp", "notification"),
         ("/v1/dev/messages", "notification"),
         ("/dev", "notification"),
+        ("/dev/chat", "chat"),
+        ("/dev/chat/x", "notification"),
         ("/v1/dev/clock", "jobs"),
         ("/healthz", "gateway"),
         ("/docs", "gateway"),
@@ -63,7 +66,13 @@ def test_which_service_a_path_belongs_to(path: str, service: str | None) -> None
     assert PathTable(development=True).find(path.encode()) == service
 
 
-@pytest.mark.parametrize("path", ["/v1/dev/messages", "/dev", "/dev/x", "/v1/dev/clock"])
+def test_a_hundred_thousand_paths_have_no_more_names_than_there_are_services() -> None:
+    table = PathTable(development=False)
+    assert {table.find(f"/v1/x{number:x}/{number}".encode()) for number in range(50_000)} == {None}
+    assert {table.find(f"/v1/users/{number}".encode()) for number in range(50_000)} == {"users"}
+
+
+@pytest.mark.parametrize("path", ["/v1/dev/messages", "/dev", "/dev/chat", "/dev/x", "/v1/dev/clock"])
 def test_development_paths_do_not_exist_elsewhere(path: str) -> None:
     assert PathTable(development=False).find(path.encode()) is None
 
@@ -112,6 +121,18 @@ async def test_what_only_the_inside_may_say_is_dropped_and_set_anew() -> None:
         "x-internal-service": "users",
         "x-internal-timeout-ms": "7000",
     }
+
+
+async def test_a_request_is_a_step_whose_service_goes_on_from_it_and_looks_are_none() -> None:
+    with keeping_steps() as kept:
+        async with a_gateway() as world:
+            outside = f"traceparent: 00-{'a' * 32}-{'b' * 16}-00"
+            seen = headers_at(await world.ask("GET /v1/users/me", outside))
+            await world.ask("GET /healthz")
+    (step,) = kept.steps
+    assert (step.service, step.name) == ("gateway", "GET users")
+    assert step.attributes["http.response.status_code"] == 200
+    assert seen["traceparent"] == step.trace.traceparent == f"00-{'a' * 32}-{step.trace.span_id}-01"
 
 
 async def test_connection_names_what_ends_here_but_not_what_we_add() -> None:

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 import websockets
 from starlette.types import Receive, Scope, Send
+from structlog.testing import capture_logs
 
 from tests.gateway.door import TIMEOUT_S, OpenDoor, answers, get
 from tests.gateway.wire import ask, body_of, echo, line
@@ -324,6 +325,33 @@ async def test_a_socket_whose_client_vanishes_is_noticed_by_the_service(door: Op
         sock = await websockets.connect(f"ws://127.0.0.1:{port}/socket.io")
         sock.transport.abort()
         await asyncio.wait_for(gone.wait(), 5)
+
+
+async def test_a_socket_whose_client_vanishes_in_its_handshake_is_not_kept(door: OpenDoor) -> None:
+    came, vanished, gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await receive()
+            came.set()
+            await vanished.wait()
+            await send({"type": "websocket.accept"})
+            while (await receive())["type"] != "websocket.disconnect":
+                pass
+        finally:
+            gone.set()
+
+    with capture_logs() as logged:
+        async with door(app) as (port, _):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            fields = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+            writer.write(f"GET /socket.io HTTP/1.1\r\nHost: a\r\n{fields}{key}\r\n".encode())
+            await asyncio.wait_for(came.wait(), 5)
+            writer.transport.abort()
+            vanished.set()
+            await asyncio.wait_for(gone.wait(), 5)
+    assert "front_door_failed" not in {one["event"] for one in logged}
 
 
 async def test_a_socket_that_the_service_closes_unaccepted_is_forbidden(door: OpenDoor) -> None:

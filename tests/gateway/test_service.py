@@ -74,7 +74,7 @@ async def test_lifted_limits_and_the_development_pages_are_for_development_only(
     with pytest.raises(SettingsWrong, match="TURNOSYA_RATE_LIMITS"):
         await town.a_gateway()
     gateway = await town.a_gateway(TURNOSYA_RATE_LIMITS="on")
-    for path in ("/dev", "/v1/dev/messages", "/v1/dev/clock"):
+    for path in ("/dev", "/dev/chat", "/v1/dev/messages", "/v1/dev/clock"):
         assert (await gateway.ask(path)).problem()["code"] == "not_found"
     heard = await gateway.ask("/v1/users/me")
     assert heard.headers["ratelimit-policy"] == '"anonymous";q=60;w=60'

@@ -22,11 +22,14 @@ try {
     page.on("console", (message) => said.errors.push(message.text()));
     page.on("request", (request) => said.requests.push(request.url()));
     const answer = await page.goto(url, { waitUntil: "load" });
+    for (const picture of await page.locator("img").all()) await picture.scrollIntoViewIfNeeded();
+    await page.waitForLoadState("networkidle");
     await page.screenshot({ path: join(folder, `${name}-${size}.png`), fullPage: true });
     said.pages[size] = {
       status: answer.status(),
       title: await page.title(),
       heading: await page.locator("h1").innerText(),
+      pictures: await page.locator("img").evaluateAll((all) => all.map((one) => one.naturalWidth > 0)),
       height: (await page.locator("body").boundingBox()).height,
     };
     await plain.close();

@@ -47,6 +47,9 @@ class Graph:
     tricks: list[Trick] = field(default_factory=list[Trick])
     templates: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
+    taken: int = 0
+    keeps: bool = True
+    """False: messages are counted and not kept, for whoever looks at memory."""
 
     async def take(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()
@@ -60,8 +63,10 @@ class Graph:
             return await trick(body)
         if isinstance(trick, Response):
             return trick
-        self.got.append(body)
-        number = f"wamid.{len(self.got)}.{body['biz_opaque_callback_data']}"
+        self.taken += 1
+        if self.keeps:
+            self.got.append(body)
+        number = f"wamid.{self.taken}.{body['biz_opaque_callback_data']}"
         return JSONResponse(
             {
                 "messaging_product": "whatsapp",
@@ -121,7 +126,8 @@ class Firebase:
     url: str = ""
     got: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tokens_given: int = 0
-    tricks: dict[str, list[Response]] = field(default_factory=dict[str, list[Response]])
+    tricks: dict[str, list[Response | str]] = field(default_factory=dict[str, list[Response | str]])
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def token(self, request: Request) -> Response:
         form = (await request.body()).decode()
@@ -133,9 +139,12 @@ class Firebase:
         assert request.headers["authorization"].startswith("Bearer token-")
         body: dict[str, Any] = await request.json()
         queue = self.tricks.get(body["message"]["token"], [])
-        if queue:
-            return queue.pop(0)
+        trick = queue.pop(0) if queue else None
+        if isinstance(trick, Response):
+            return trick
         self.got.append(body["message"])
+        if trick == "hang":
+            await self.hanging.wait()
         return JSONResponse({"name": f"projects/p/messages/{len(self.got)}"})
 
 
@@ -162,11 +171,11 @@ class Browsers:
 
     url: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list[tuple[dict[str, str], bytes]])
-    status: int = 201
+    tricks: list[Response] = field(default_factory=list[Response])
 
     async def take(self, request: Request) -> Response:
         self.got.append((dict(request.headers), await request.body()))
-        return Response(status_code=self.status)
+        return self.tricks.pop(0) if self.tricks else Response(status_code=201)
 
 
 @dataclass
@@ -177,6 +186,9 @@ class Post:
     got: list[EmailMessage] = field(default_factory=list[EmailMessage])
     refusals: dict[str, str] = field(default_factory=dict[str, str])
     """The answer to a recipient."""
+    tricks: list[str] = field(default_factory=list[str])
+    """What it says of the next letters instead of keeping them; ``hang``: keeps it and says nothing."""
+    hanging: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_RCPT(  # noqa: N802 - the library's name
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
@@ -191,7 +203,12 @@ class Post:
     ) -> str:
         raw = envelope.content
         assert isinstance(raw, bytes)
+        trick = self.tricks.pop(0) if self.tricks else None
+        if trick is not None and trick != "hang":
+            return trick
         self.got.append(message_from_bytes(raw, policy=policy.default))
+        if trick == "hang":
+            await self.hanging.wait()
         return "250 kept"
 
 
@@ -251,7 +268,8 @@ async def providers(folder: Path) -> AsyncGenerator[Providers]:
     try:
         yield Providers(graph, firebase, browsers, post, settings)
     finally:
-        graph.hanging.set()
+        for one in (graph, firebase, post):
+            one.hanging.set()
         server.should_exit = True
         await serving
         mail.close()

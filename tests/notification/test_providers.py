@@ -3,109 +3,53 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import pytest_asyncio
 
-from tests.notification.people import CLIENT_PHONE, OWNER_PHONE, STRANGER_PHONE, Town, a_code, a_town, as_new
+from tests.notification.outside import (
+    PATH,
+    a_booking,
+    a_login,
+    a_stage_with_providers,
+    a_town_told_nothing,
+    called,
+    ended,
+    rows,
+    set_email,
+)
+from tests.notification.people import CLIENT_PHONE, STRANGER_PHONE, Town, a_code
 from tests.notification.providers import (
     HTML,
     HTML_200,
     Providers,
     Trick,
     a_status,
-    a_subscription,
     a_webhook,
     an_error,
-    fcm_error,
     signed,
 )
 from tests.servers import Servers
-from tests.stage import Stage, a_stage, until
-from turnosya.contracts.auth import CodeRequested
-from turnosya.contracts.turnos import AppointmentBooked, AppointmentCancelled
-from turnosya.contracts.users import Device, NotificationSettings
-from turnosya.runtime.ids import new_id
-from turnosya.runtime.settings import Environment
+from tests.stage import Stage, until
+from turnosya.contracts.turnos import AppointmentCancelled
 from turnosya.services.notification import delivery
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
 from turnosya.services.notification.context import Notification
-from turnosya.services.notification.service import service as notification
 from turnosya.services.notification.store import addresses, handing
-from turnosya.services.users import reach
-from turnosya.services.users.context import Users
-from turnosya.services.users.service import service as users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-PATH = "/v1/notification/webhooks/whatsapp"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(servers: Servers, outside: Providers) -> AsyncGenerator[Stage]:
-    settings = {**outside.settings, "TURNOSYA_CODE_FALLBACK_S": "1", "TURNOSYA_NOTIFICATION_POLL_S": "0.05"}
-    async with a_stage(servers, [users, notification], env=Environment.PRODUCTION, settings=settings) as made:
+    async with a_stage_with_providers(servers, outside) as made:
         yield made
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def town(stage: Stage, outside: Providers) -> Town:
-    await as_new(stage)
-    outside.graph.tricks.clear()
-    outside.firebase.tricks.clear()
-    outside.post.refusals.clear()
-    town = await a_town(stage, welcomed=False)
-    await until(lambda: rows(town), lambda found: [one["state"] for one in found] == ["sent", "sent"])
-    for got in (outside.graph.got, outside.firebase.got, outside.browsers.got, outside.post.got):
-        cast("list[Any]", got).clear()
-    return town
-
-
-async def rows(town: Town, template: str | None = None) -> list[dict[str, Any]]:
-    async with town.stage.running["notification"].host.db.read() as tx:
-        found = await tx.connection.exec_driver_sql("SELECT * FROM deliveries ORDER BY number")
-        return [dict(row) for row in found.mappings() if template in (None, row["template"])]
-
-
-async def ended(town: Town, template: str, *states: str) -> list[dict[str, Any]]:
-    """The deliveries of a template, once they are in these states."""
-    return await until(
-        lambda: rows(town, template), lambda found: [one["state"] for one in found] == list(states)
-    )
-
-
-async def put_off(town: Town, template: str) -> None:
-    """Returns when the first delivery of a template waits for another try."""
-    await until(lambda: rows(town, template), lambda found: any(one["retry_at"] for one in found[:1]))
-
-
-async def called(town: Town, body: bytes, headers: dict[str, str] | None = None) -> int:
-    async with town.stage.http("notification") as http:
-        answer = await http.post(PATH, content=body, headers=signed(body) if headers is None else headers)
-    return answer.status_code
-
-
-async def a_booking(town: Town) -> None:
-    turno = town.appointment(owner_id=town.client_id)
-    await town.stage.tell(AppointmentBooked(appointment=turno, actor_id=town.client_id))
-
-
-async def with_devices(town: Town, *devices: Device, **settings: bool) -> None:
-    context = cast("Users", town.stage.running["users"].context)
-    await reach.choose(context, town.client_id, NotificationSettings.model_validate(settings))
-    for device in devices:
-        await reach.add_device(context, town.client_id, new_id(), device=device)
-
-
-async def set_email(town: Town, email: str | None) -> None:
-    async with town.stage.running["users"].host.db.transaction() as tx:
-        await tx.connection.exec_driver_sql(
-            "UPDATE people SET email = $1 WHERE id = $2", (email, town.client_id)
-        )
-
-
-def a_login(town: Town) -> CodeRequested:
-    return a_code(CLIENT_PHONE, "login", user_id=town.client_id)
+    return await a_town_told_nothing(stage, outside)
 
 
 async def test_a_code_is_said_twice_in_a_template_of_its_own(town: Town, outside: Providers) -> None:
@@ -349,131 +293,26 @@ async def test_every_error_number_has_its_meaning(kind: str, codes: list[int]) -
     assert {outcome_of(code, status=400).kind for code in codes} == {kind}
 
 
-async def test_a_card_goes_to_every_device_and_what_is_gone_is_forgotten(
-    town: Town, outside: Providers
-) -> None:
-    endpoint = f"{outside.browsers.url}/push/one"
-    await with_devices(
-        town,
-        Device(token="phone", platform="fcm", subscription=None),
-        Device(token="old phone", platform="fcm", subscription=None),
-        Device(token="browser", platform="webpush", subscription=a_subscription(endpoint)),
-        Device(token="inside", platform="webpush", subscription=a_subscription("https://10.0.0.1/x")),
-    )
-    outside.firebase.tricks["old phone"] = [fcm_error(404)]
-    await a_booking(town)
-    [one] = await ended(town, "appointment_booked", "sent")
-    assert one["channel"] == "push"
-    [card] = outside.firebase.got
-    assert card["token"] == "phone"
-    assert card["data"]["appointment_id"]
-    [(headers, sealed)] = outside.browsers.got
-    assert headers["content-encoding"] == "aes128gcm"
-    assert headers["authorization"].startswith("vapid t=")
-    assert b"Barber" not in sealed
-    context = cast("Users", town.stage.running["users"].context)
-
-    async def left() -> set[str]:
-        async with context.db.read() as tx:
-            found = await tx.connection.exec_driver_sql("SELECT token FROM devices")
-            return {str(token) for token in found.scalars()}
-
-    assert await until(left, lambda tokens: len(tokens) == 2) == {"phone", "browser"}
-    assert outside.graph.got == []
-
-
-@pytest.mark.parametrize(
-    ("answers", "channels"),
-    [
-        ([fcm_error(404)], ["push", "whatsapp"]),
-        ([fcm_error(400, field_name="message.token")], ["push", "whatsapp"]),
-        ([fcm_error(400, field_name="message.data")], ["push", "whatsapp"]),
-        ([fcm_error(401)], ["push"]),
-    ],
-    ids=["gone", "no token", "ours", "passes"],
-)
-async def test_a_card_that_cannot_arrive_goes_by_whatsapp(
-    town: Town, outside: Providers, answers: list[Any], channels: list[str]
-) -> None:
-    await with_devices(town, Device(token="phone", platform="fcm", subscription=None))
-    outside.firebase.tricks["phone"] = answers
-    await a_booking(town)
-    found = await until(
-        lambda: rows(town, "appointment_booked"), lambda rows: bool(rows) and rows[-1]["state"] == "sent"
-    )
-    assert [one["channel"] for one in found] == channels
-
-
-async def test_important_news_comes_on_whatsapp_besides(town: Town, outside: Providers) -> None:
-    await with_devices(
-        town, Device(token="phone", platform="fcm", subscription=None), whatsapp_important=True
-    )
-    await a_booking(town)
-    await ended(town, "appointment_booked", "sent", "sent")
-    assert (len(outside.firebase.got), len(outside.graph.got)) == (1, 1)
-
-
-@pytest.mark.parametrize(("answer", "tries"), [("450 later", 2), ("550 nobody here", 1)])
-async def test_an_address_that_takes_nothing_is_not_written_to_again(
-    town: Town, outside: Providers, answer: str, tries: int
-) -> None:
-    await set_email(town, "carla@mail.example")
-    outside.post.refusals["carla@mail.example"] = answer
-    code = a_code(CLIENT_PHONE, "login", channel="email", email="carla@mail.example", user_id=town.client_id)
-    await town.stage.tell(code)
-    if tries == 1:
-        found = await ended(town, "code_requested", "failed", "sent")
-        assert [one["channel"] for one in found] == ["email", "whatsapp"]
-    else:
-        await until(
-            lambda: rows(town, "code_requested"),
-            lambda found: bool(found) and found[0]["retry_at"] is not None,
-        )
-        outside.post.refusals.clear()
-        await until(lambda: rows(town, "code_requested"), lambda found: found[0]["state"] == "sent")
-    async with town.stage.running["notification"].host.db.read() as tx:
-        shut = await tx.connection.exec_driver_sql("SELECT count(*) FROM suppressions")
-        assert shut.scalar_one() == (1 if tries == 1 else 0)
-
-
-async def test_names_with_line_breaks_and_ten_thousand_characters_stay_names(
-    town: Town, outside: Providers
-) -> None:
-    await set_email(town, "carla@mail.example")
-    outside.graph.tricks += [an_error(131026), an_error(131026)]
-    name = "Bcc: all@mail.example\r\nX-Evil: 1\r\n\r\n\u202eevil {{ 7 * 7 }} " + "á" * 10_000
-    turno = town.appointment(owner_id=town.client_id, business_name=name)
-    await town.stage.tell(AppointmentBooked(appointment=turno, actor_id=town.client_id))
-    await ended(town, "appointment_booked", "failed", "sent")
-    [letter] = outside.post.got
-    assert letter["Bcc"] is None
-    assert letter["X-Evil"] is None
-    assert "49" not in letter.get_content()
-    assert OWNER_PHONE not in letter.as_string()
-
-
-async def test_the_number_and_each_person_have_a_pace_that_all_copies_share(town: Town) -> None:
+async def test_each_person_has_a_pace_that_all_copies_share(town: Town) -> None:
     db = town.stage.running["notification"].host.db
     async with db.transaction() as tx:
-        # Of a channel on which nothing has gone out, and so slow that no time passes: ten fit, and then none.
-        assert await addresses.room(tx, "push", per_s=0.01, ahead_s=1000) == 10
-        await addresses.take_room(tx, "push", per_s=0.01, taken=10)
-        assert await addresses.room(tx, "push", per_s=0.01, ahead_s=1000) == 0
         await addresses.pause(tx, "whatsapp", rest=timedelta(hours=1), reason="so that only we claim")
     await a_booking(town)
     await a_booking(town)
     await ended(town, "appointment_booked", "queued", "queued")
     taken: list[int] = []
-    for _ in range(2):
+
+    async def claim() -> None:
         async with db.transaction() as tx:
-            claimed = await handing.claim(tx, "news", ["whatsapp"], limit=10, lease_s=60, apart_s=3600)
-        taken.append(len(claimed))
+            waiting = await handing.waiting(tx, "news", ["whatsapp"], limit=10, apart_s=3600)
+            taken.append(len(await handing.claim(tx, waiting, lease_s=60)))
+
+    await claim()
+    await claim()
     # They were welcomed a moment ago: for an hour nothing more.
     assert taken == [0, 0]
     async with db.transaction() as tx:
         await tx.connection.exec_driver_sql("UPDATE deliveries SET handed_at = now() - interval '1 day'")
-    for _ in range(2):
-        async with db.transaction() as tx:
-            claimed = await handing.claim(tx, "news", ["whatsapp"], limit=10, lease_s=60, apart_s=3600)
-        taken.append(len(claimed))
+    await claim()
+    await claim()
     assert taken == [0, 0, 1, 0]

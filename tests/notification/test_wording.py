@@ -19,6 +19,7 @@ FACTS = {
     "when": "2027-06-14T13:00:00+00:00",
     "previous_when": "2027-06-14T12:30:00+00:00",
     "expires": "2027-06-13T12:30:00+00:00",
+    "until": "2028-06-14",
     "reason": "too_many",
     "kind": "process_dead",
     "subject": "turnos host-1:8000",

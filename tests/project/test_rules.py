@@ -42,6 +42,7 @@ OUTSIDE = {
     "turnosya.runtime.redis",
 }
 SQL_IN_RUNTIME = {
+    "direct",
     "database",
     "dead_letters",
     "outbox",

@@ -17,6 +17,7 @@ PUBLIC = {
     "DELETE /v1/dev/clock",
     "GET /b/{slug}",
     "GET /dev",
+    "GET /dev/chat",
     "GET /internal/access",
     "GET /status",
     "GET /v1/auth/jwks.json",
@@ -24,6 +25,7 @@ PUBLIC = {
     "GET /v1/businesses",
     "GET /v1/businesses/categories",
     "GET /v1/businesses/{business_id}",
+    "GET /v1/businesses/{business_id}/gallery",
     "GET /v1/businesses/{business_id}/opening",
     "GET /v1/businesses/{business_id}/ratings",
     "GET /v1/businesses/{business_id}/services",
@@ -61,6 +63,12 @@ PUBLIC = {
     "PUT /v1/dev/clock",
 }
 ADMINS = {
+    "DELETE /v1/businesses/{business_id}/ratings/{rating_id}/reports",
+    "GET /v1/businesses/rating-reports",
+    "GET /v1/businesses/verifications",
+    "POST /v1/businesses/{business_id}/verification/approve",
+    "POST /v1/businesses/{business_id}/verification/reject",
+    "POST /v1/businesses/{business_id}/verification/revoke",
     "DELETE /v1/businesses/{business_id}/suspension",
     "POST /v1/businesses/{business_id}/suspension",
     "POST /v1/businesses/{business_id}/ratings/{rating_id}/removal",

@@ -65,6 +65,76 @@ async def test_a_killed_postgresql_is_unavailable_and_when_it_is_back_all_goes_o
         await db.close()
 
 
+async def test_what_runs_at_once_outlives_a_killed_postgresql_too(servers: Servers) -> None:
+    with servers.private("postgres") as postgres:
+        await migrate.prepare_database(postgres.url, own_url(postgres.url, "oven"))
+        db = await a_database(own_url(postgres.url, "oven"))
+        await asyncio.gather(*(one(db) for _ in range(4)))
+        await asyncio.to_thread(postgres.kill)
+        with pytest.raises(Unavailable):
+            await one(db)
+        await asyncio.to_thread(postgres.start)
+        await until(db.ready, bool)
+        assert await asyncio.gather(*(one(db) for _ in range(8))) == [1] * 8
+        await db.close()
+
+
+async def test_who_comes_while_the_server_is_starting_is_told_that_it_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def starting(*_: object, **__: object) -> None:
+        raise asyncpg.CannotConnectNowError("the database system is starting up")
+
+    monkeypatch.setattr(asyncpg, "connect", starting)
+    db = await a_database("postgresql://oven@127.0.0.1/oven")
+    with pytest.raises(Unavailable):
+        await one(db)
+    assert not await db.ready()
+    await db.close()
+
+
+async def one(db: Database) -> int:
+    """A look straight on the driver."""
+    async with db.at_once() as statements:
+        (row,) = await statements.rows(text("SELECT 1 AS n"), {})
+    return int(row.n)
+
+
+async def test_a_statement_that_is_cancelled_at_once_leaves_no_connection_that_is_in_between(
+    servers: Servers,
+) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = await a_database(stage.urls["oven"], pool_size=1)
+        waiting = text("SELECT pg_sleep(20)")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await db.write(waiting, {})
+        assert await one(db) == 1
+        # Who is refused by a constraint keeps its connection.
+        pid = text("SELECT pg_backend_pid() AS pid")
+        (before,) = await db.write(pid, {})
+        with pytest.raises(asyncpg.NotNullViolationError):
+            await db.write(text("INSERT INTO outbox (id) VALUES (NULL)"), {})
+        assert await db.write(pid, {}) == [before]
+        await db.close()
+
+
+async def test_a_session_that_the_server_has_ended_is_replaced_before_it_is_used(servers: Servers) -> None:
+    async with a_stage(servers, [OVEN]) as stage:
+        db = await a_database(stage.urls["oven"], pool_size=1)
+        assert await one(db) == 1
+        lent = await db.engine.raw_connection()
+        driver = lent.driver_connection
+        lent.close()
+        assert driver is not None
+        other = await asyncpg.connect(stage.urls["oven"])
+        await other.execute("SELECT pg_terminate_backend($1)", driver.get_server_pid())
+        await other.close()
+        await until(lambda: asyncio.sleep(0, bool(driver.is_closed())), bool)
+        assert await one(db) == 1
+        await db.close()
+
+
 async def test_when_every_connection_is_taken_one_waits_and_when_none_comes_back_is_unavailable(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from turnosya.runtime.serving import (
     CannotListen,
     bind,
+    health_app,
     listening,
     operations_app,
     plain_config,
@@ -89,3 +90,7 @@ async def test_health_readiness_and_metrics_of_a_process() -> None:
         is_ready = True
         assert (await http.get("/readyz")).status_code == 200
         assert "turnosya_rpc_seconds" in (await http.get("/metrics")).text
+    transport = httpx.ASGITransport(health_app(ready))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as http:
+        assert (await http.get("/readyz")).status_code == 200
+        assert (await http.get("/metrics")).status_code == 404

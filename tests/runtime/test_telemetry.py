@@ -149,10 +149,11 @@ def test_a_malformed_trace_begins_a_new_one() -> None:
         trace = begin_trace(None, given)
         assert len(trace.trace_id) == 32
         assert trace.trace_id != "0" * 32
-        assert trace.traceparent == f"00-{trace.trace_id}-{trace.span_id}-01"
+        assert trace.traceparent == f"00-{trace.trace_id}-{trace.span_id}-00"
     kept = begin_trace("r", f"00-{TRACE}-{'1' * 16}-00")
     assert (kept.trace_id, kept.request_id) == (TRACE, "r")
-    assert kept.span_id != "1" * 16
+    assert (kept.parent_id, kept.span_id != "1" * 16) == ("1" * 16, True)
+    assert begin_trace(None, f"00-{TRACE}-{'1' * 16}-01").traceparent.endswith("-01")
 
 
 async def test_ids_of_one_process_sort_by_their_making() -> None:

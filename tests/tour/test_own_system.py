@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import httpx
 import pytest
 
 from turnosya.app import targeted_beside
@@ -32,7 +33,9 @@ async def test_a_town_is_made_beside_a_running_system(monkeypatch: pytest.Monkey
             filled = await fill_town(target, businesses=BUSINESSES, clients=CLIENTS)
             again = await fill_town(target, businesses=BUSINESSES, clients=CLIENTS)
         assert filled.turnos > BUSINESSES * 60
-        assert (again.people, again.businesses, again.turnos) == (filled.people, filled.businesses, 0)
+        assert filled.pictures == BUSINESSES * 4
+        assert (again.people, again.businesses) == (filled.people, filled.businesses)
+        assert (again.turnos, again.pictures) == (0, 0)
 
         client, owner = (
             await _of_the_town(api, filled.client_phone),
@@ -42,6 +45,11 @@ async def test_a_town_is_made_beside_a_running_system(monkeypatch: pytest.Monkey
         assert mine.as_(Turnos).items
         assert not [one for one in await api.messages(str(client.id)) if "appointment" in one.template]
         shop = (await owner.ask("GET", "/v1/businesses/mine")).promised(200).answer["items"][0]
+        gallery = (await api.ask("GET", f"/v1/businesses/{shop['id']}/gallery")).promised(200).answer
+        async with httpx.AsyncClient(base_url=system.url) as http:
+            for picture in (shop["profile_image"], shop["portrait_image"], *gallery["items"]):
+                seen = await http.get(picture["variants"]["medium"])
+                assert (seen.status_code, seen.headers["content-type"]) == (200, "image/webp")
         params = {"as": "business", "business_id": shop["id"], "limit": 100}
         agenda = (await owner.ask("GET", "/v1/turnos/appointments", params=params)).promised(200)
         statuses = {turno.status for turno in agenda.as_(Turnos).items}

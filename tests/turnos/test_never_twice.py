@@ -2,16 +2,17 @@
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, TextClause, event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.turnos.town import Json, Shop, Someone, Town, all_at_once, codes, refusal, weekly
-from turnosya.runtime import idempotency
+from turnosya.runtime import direct, idempotency
 from turnosya.services.turnos.store import seats
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -287,16 +288,26 @@ def _comes_between(monkeypatch: pytest.MonkeyPatch, deed: Callable[[], Awaitable
 
 @contextmanager
 def _statements(town: Town) -> Generator[list[str]]:
-    """What the block runs on the rows of turnos, in its order."""
+    """What the block runs on the rows of turnos, in its order: in transactions, and at once."""
     ran: list[str] = []
+    fetch = direct.fetch
 
-    def runs(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    def notes(statement: str) -> None:
         if any(word in statement for word in ("seats_about", "INTO appointments", "pg_advisory_xact_lock")):
             ran.append(statement)
+
+    def runs(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        notes(statement)
+
+    async def fetches(engine: AsyncEngine, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Any]:
+        notes(statement.text)
+        return await fetch(engine, statement, values)
 
     engine = town.turnos.db.engine.sync_engine
     event.listen(engine, "before_cursor_execute", runs)
     try:
-        yield ran
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(direct, "fetch", fetches)
+            yield ran
     finally:
         event.remove(engine, "before_cursor_execute", runs)

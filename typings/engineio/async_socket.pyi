@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from engineio import AsyncServer
 from engineio.packet import Packet
 
 class WebSocket(Protocol):
@@ -9,6 +10,7 @@ class WebSocket(Protocol):
 
 class AsyncSocket:
     sid: str
+    server: AsyncServer
     queue: asyncio.Queue[Packet | None]
     closed: bool
     closing: bool

@@ -1,6 +1,6 @@
 """What business answers and tells: who offers what, where, and who works there."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
@@ -96,6 +96,52 @@ class SuspensionLifted(Event):
     owner_id: UUID
 
 
+class VerificationTold(Event):
+    """Base of what an owner is told of the verification of their business."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    business_name: str
+    owner_id: UUID
+
+
+class VerificationRequested(VerificationTold):
+    """The owner has handed in papers; an admin will look at them."""
+
+
+class VerificationApproved(VerificationTold):
+    """The business is verified, until the end of a day where it is."""
+
+    expires_on: date
+
+
+class VerificationRejected(VerificationTold):
+    """An admin does not take the papers."""
+
+    reason: str
+
+
+class VerificationExpiring(VerificationTold):
+    """The verification ends soon, and nothing new was handed in."""
+
+    expires_on: date
+
+
+class VerificationExpired(VerificationTold):
+    """The business is not verified any more: its time is over."""
+
+
+class VerificationRevoked(VerificationTold):
+    """An admin has taken the verification back."""
+
+    reason: str
+
+
+class TendVerifications(Rpc[Nothing]):
+    """Remind of verifications that end soon, and end those whose time is over."""
+
+
 class InviteRating(Rpc[Nothing]):
     """The job an hour after a client came: ask them how it was, unless that is known; once for a business."""
 
@@ -113,6 +159,17 @@ class RatingInvited(Event):
     business_name: str
     client_id: UUID
     appointment_id: UUID
+
+
+class RatingRemoved(Event):
+    """An admin has taken out what somebody said."""
+
+    aggregate: ClassVar[str] = "business_id"
+
+    business_id: UUID
+    business_name: str
+    client_id: UUID
+    reason: str
 
 
 class SecurityNoted(SecurityFact):

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held, SecurityFact
-from turnosya.runtime.messages import Event, Message, Nothing, Rpc
+from turnosya.runtime.messages import Event, Kind, Message, Nothing, Rpc, Say, ServiceError
 
 Purpose = Literal["user_photo", "business_image", "chat_attachment", "verification_document"]
 """What an upload is for. Photos and images are public, the other two are private."""
@@ -13,6 +13,17 @@ Purpose = Literal["user_photo", "business_image", "chat_attachment", "verificati
 def path_of(file_id: UUID, variant: str | None = None) -> str:
     """Where the gateway serves a file, or its ``thumb`` or ``medium``."""
     return f"/v1/files/{file_id}" + (f"/{variant}" if variant else "")
+
+
+class FileNotUsable(ServiceError):
+    """The file does not exist, is somebody else's, or is not for this."""
+
+    kind = Kind.INVALID
+    says = Say(
+        "Ese archivo no se puede usar acá.",
+        "That file cannot be used here.",
+        "Esse arquivo não pode ser usado aqui.",
+    )
 
 
 class FileFacts(Message):
@@ -70,6 +81,16 @@ class FileReleased(Event):
 
     file_id: UUID
     by: str
+
+
+class FileGone(Event):
+    """What was said to show a file shows nothing: it was deleted, by its owner or with them, before that."""
+
+    aggregate: ClassVar[str] = "file_id"
+
+    file_id: UUID
+    by: str
+    """As ``FileUsed`` said."""
 
 
 class GetHeld(Rpc[Held]):

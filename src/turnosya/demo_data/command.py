@@ -24,11 +24,12 @@ async def run_demo_data() -> None:
     console = Console(highlight=False)
     set_up_logging("warning")
     async with targeted_beside() as target:
-        with console.status("People, businesses, a month of turnos…"):
+        with console.status("People, businesses, their pictures, a month of turnos…"):
             filled = await fill_town(target)
     took_s = perf_counter() - began
     console.print(
-        f"[bold]{filled.businesses} businesses[/], {filled.people} people, {filled.turnos} new turnos"
+        f"[bold]{filled.businesses} businesses[/], {filled.people} people, {filled.turnos} new turnos,"
+        f" {filled.pictures} new pictures"
         f" [dim]({took_s:.1f} s)[/]"
     )
     console.print(f"  an owner   {filled.owner_phone}")

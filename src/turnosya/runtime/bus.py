@@ -25,7 +25,8 @@ from turnosya.runtime.messages import (
     TimedOut,
     Unavailable,
 )
-from turnosya.runtime.telemetry import begin_trace, current_trace, tracing
+from turnosya.runtime.spans import Kind, Span, is_recording, step
+from turnosya.runtime.telemetry import begin_trace, current_trace
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -184,22 +185,27 @@ class Bus:
         wait_s = wait_s if left is None else min(wait_s, left)
         if wait_s <= 0:
             raise TimedOut
+        with step(self._source, Kind.CLIENT, f"ask {wire_name}") as asked:
+            headers = {**_trace_headers(), TIMEOUT_MS: str(int(wait_s * 1000))}
+            reply = await self._carried(Envelope(wire_name, body, headers), wait_s)
+            if reply.headers[STATUS] == "failed":
+                asked.fail("failed")
+        return reply
+
+    async def _carried(self, envelope: Envelope, wait_s: float) -> Envelope:
         began, outcome = perf_counter(), "ok"
         try:
-            reply = await self._transport.request(
-                Envelope(wire_name, body, {**_trace_headers(), TIMEOUT_MS: str(int(wait_s * 1000))}),
-                timeout_s=wait_s,
-            )
+            reply = await self._transport.request(envelope, timeout_s=wait_s)
             outcome = reply.headers[STATUS]
         except TimeoutError:
             outcome = "late"
             raise TimedOut from None
         except (NobodyAnswers, ConnectionError) as error:
             outcome = "nobody"
-            log.warning("request_not_answered", request=wire_name, why=type(error).__name__)
+            log.warning("request_not_answered", request=envelope.wire_name, why=type(error).__name__)
             raise Unavailable from None
         finally:
-            metrics.rpc_seconds.labels(wire_name, outcome).observe(perf_counter() - began)
+            metrics.rpc_seconds.labels(envelope.wire_name, outcome).observe(perf_counter() - began)
         return reply
 
     async def answer(self, kind: type[Rpc[Any]], handler: Callable[[Any], Awaitable[Any]]) -> None:
@@ -221,15 +227,17 @@ class Bus:
 
     async def answer_raw(self, wire_name: str, work: Callable[[Envelope], Awaitable[Envelope]]) -> None:
         """Answers encoded requests; whatever ``work`` raises is logged here and ``Unavailable`` there."""
+        name = f"answer {wire_name}"
 
         async def receive(envelope: Envelope) -> Envelope:
             seconds = int(envelope.headers[TIMEOUT_MS]) / 1000
             trace = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
-            with tracing(trace), deadline_in(seconds):
+            with Span(trace, self._source, Kind.SERVER, name) as answered, deadline_in(seconds):
                 try:
                     return await work(envelope)
-                except Exception:
+                except Exception as error:
                     log.exception("request_failed", request=wire_name)
+                    answered.fail(type(error).__name__)
                     return Envelope(wire_name, b"{}", {STATUS: "failed", ERROR: Unavailable.wire_name})
 
         await self._transport.answer(wire_name, lambda envelope: self._begin(receive(envelope)))
@@ -295,11 +303,19 @@ class Bus:
 
     async def deliver(self, envelope: Envelope) -> None:
         """Hands an encoded event to everyone who must hear it; raises ``Undelivered``."""
-        await self._transport.publish(envelope)
+        if not is_recording():
+            await self._transport.publish(envelope)
+            return
+        # In a step of its own, from which the hearers go on: how long it lay in the outbox then shows.
+        stored = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
+        with Span(stored, self._source, Kind.PRODUCER, f"tell {envelope.wire_name}") as told:
+            told.note("messaging.message.id", envelope.headers[ID])
+            headers = {**envelope.headers, **_trace_headers()}
+            await self._transport.publish(Envelope(envelope.wire_name, envelope.body, headers))
 
     async def publish_every_copy(self, event: Event) -> None:
         """Tells every process that listens now, and nobody else; for what is repeated anyway."""
-        await self._transport.publish(self.encode(event))
+        await self.deliver(self.encode(event))
 
     async def hear(self, queue: str, store: Callable[[Envelope], Awaitable[None]]) -> None:
         """Hands each event of a durable queue to ``store``."""
@@ -310,11 +326,12 @@ class Bus:
 
         async def work(envelope: Envelope) -> None:
             trace = begin_trace(envelope.headers.get(REQUEST_ID), envelope.headers.get(TRACEPARENT))
-            with tracing(trace):
+            with Span(trace, self._source, Kind.CONSUMER, f"hear {kind.wire_name}") as heard:
                 try:
                     await handler(self.decode(kind, envelope.body))
-                except Exception:
+                except Exception as error:
                     log.exception("copy_failed_to_hear", event_name=kind.wire_name)
+                    heard.fail(type(error).__name__)
 
         await self._transport.hear_every_copy(kind.wire_name, lambda envelope: self._begin(work(envelope)))
 

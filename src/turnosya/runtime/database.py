@@ -9,19 +9,22 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import structlog
-from sqlalchemy import URL, Executable, make_url, text
+from sqlalchemy import URL, Executable, TextClause, make_url, text
+from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from turnosya.runtime import metrics
+from turnosya.runtime import direct, metrics
 from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.spans import Kind, Span, Untold, is_recording, step
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from sqlalchemy.engine import CursorResult, Row
+    from sqlalchemy.engine import CursorResult, ExceptionContext
 
     from turnosya.runtime.bus import Bus
     from turnosya.runtime.messages import Event
@@ -40,6 +43,8 @@ UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 For what is done again when a crash of the server takes it back.
 """
 
+# Of a statement as a step of a trace tells it.
+_LONGEST_STATEMENT = 2_000
 # 08: connection; 53300: too many connections; 57P0: shut down or starting. And what took too long, with
 # nothing done: 40P01 deadlock, 55P03 lock_timeout, 57014 statement_timeout.
 _AWAY = ("08", "53300", "57P0", "40P01", "55P03", "57014")
@@ -75,26 +80,16 @@ class LostLease(Exception):
     """Another copy has taken this event over, or has handled it already; nothing is to be done."""
 
 
-class Transaction:
-    """What is inside one BEGIN and COMMIT. Statements are SQLAlchemy Core; nobody calls commit."""
+class Statements:
+    """Where statements run, and what they tell."""
 
-    def __init__(self, connection: AsyncConnection, bus: Bus) -> None:
-        self.connection = connection
+    def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self.has_events = False
 
-    async def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> CursorResult[Any]:
-        """Runs one statement."""
-        return await self.connection.execute(statement, parameters)
-
-    async def publish(self, event: Event) -> None:
-        """Stores the event with the data that this transaction changes; it goes out after the commit.
-
-        Events of one aggregate keep the order in which they are stored: hold that aggregate's lock.
-        """
-        await self.connection.execute(_INSERT_OUTBOX, self.outgoing(event))
+    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """Runs one statement; its rows, with their columns as attributes."""
+        raise NotImplementedError
 
     def outgoing(self, event: Event) -> dict[str, Any]:
         """The outbox row of ``event``, for a caller that writes it in a statement of its own.
@@ -110,6 +105,47 @@ class Transaction:
             "body": envelope.body,
             "headers": json.dumps(dict(envelope.headers)),
         }
+
+
+class AtOnce(Statements):
+    """Statements of which each is a transaction of its own: who is frozen between two holds nothing."""
+
+    def __init__(self, engine: AsyncEngine, bus: Bus, *, service: str) -> None:
+        super().__init__(bus)
+        self._engine = engine
+        self._service = service
+
+    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """Runs one statement in one round trip. It stores its events itself (`outgoing`)."""
+        if not is_recording():
+            return await direct.fetch(self._engine, statement, parameters)
+        with _statement_step(self._service, statement.text):
+            return await direct.fetch(self._engine, statement, parameters)
+
+
+class Transaction(Statements):
+    """What is inside one BEGIN and COMMIT. Statements are SQLAlchemy Core; nobody calls commit."""
+
+    def __init__(self, connection: AsyncConnection, bus: Bus) -> None:
+        super().__init__(bus)
+        self.connection = connection
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs one statement."""
+        return await self.connection.execute(statement, parameters)
+
+    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """Runs one statement; its rows, with their columns as attributes."""
+        return (await self.execute(statement, parameters)).all()
+
+    async def publish(self, event: Event) -> None:
+        """Stores the event with the data that this transaction changes; it goes out after the commit.
+
+        Events of one aggregate keep the order in which they are stored: hold that aggregate's lock.
+        """
+        await self.connection.execute(_INSERT_OUTBOX, self.outgoing(event))
 
 
 class Database:
@@ -143,6 +179,8 @@ class Database:
             },
         )
 
+        if is_recording():
+            _tell_of_statements(self.engine, service=name)
         self._each_by_itself = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @property
@@ -163,20 +201,21 @@ class Database:
         nothing: a handler opens one transaction at most.
         """
         delivery = current_delivery.get()
-        async with _unavailable_when_away(self._name), self.engine.connect() as connection:
-            tx = Transaction(connection, self._bus)
-            try:
-                await connection.begin()
+        with step(self._name, Kind.CLIENT, f"transaction {self._name}"):
+            async with _unavailable_when_away(self._name), self.engine.connect() as connection:
+                tx = Transaction(connection, self._bus)
+                try:
+                    await connection.begin()
+                    if delivery is not None:
+                        await _mark_heard(connection, delivery)
+                    yield tx
+                    await connection.commit()
+                except BaseException:
+                    if not connection.invalidated:
+                        await connection.rollback()
+                    raise
                 if delivery is not None:
-                    await _mark_heard(connection, delivery)
-                yield tx
-                await connection.commit()
-            except BaseException:
-                if not connection.invalidated:
-                    await connection.rollback()
-                raise
-            if delivery is not None:
-                delivery.marked = True
+                    delivery.marked = True
         if tx.has_events:
             self.on_events()
 
@@ -187,21 +226,18 @@ class Database:
             yield Transaction(connection, self._bus)
 
     @asynccontextmanager
-    async def at_once(self) -> AsyncGenerator[Transaction]:
-        """One statement that is a transaction of its own, and stores its events itself (`outgoing`)."""
-        async with _unavailable_when_away(self._name), self._each_by_itself.connect() as connection:
-            tx = Transaction(connection, self._bus)
-            yield tx
-        if tx.has_events:
+    async def at_once(self) -> AsyncGenerator[AtOnce]:
+        """Statements that are each a transaction of their own, straight on the driver; nothing is marked."""
+        statements = AtOnce(self.engine, self._bus, service=self._name)
+        async with _unavailable_when_away(self._name):
+            yield statements
+        if statements.has_events:
             self.on_events()
 
-    async def write(
-        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]]
-    ) -> Sequence[Row[Any]]:
-        """One statement that is a transaction of its own, in one round trip; nothing is marked or told."""
-        async with _unavailable_when_away(self._name), self._each_by_itself.connect() as connection:
-            result = await connection.execute(statement, parameters)
-            return result.all() if result.returns_rows else ()
+    async def write(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """One of them; nothing is told."""
+        async with self.at_once() as statements:
+            return await statements.rows(statement, parameters)
 
     async def ready(self) -> bool:
         """Whether the server answers now."""
@@ -243,9 +279,68 @@ async def _unavailable_when_away(name: str) -> AsyncGenerator[None]:
             log.warning("database_away", sqlstate=state)
             raise Unavailable from error
         raise
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(_AWAY):
+            log.warning("database_away", sqlstate=state)
+            raise Unavailable from error
+        raise
+    except asyncpg.InterfaceError as error:
+        if isinstance(error, asyncpg.DataError):
+            raise
+        log.warning("database_away", why=type(error).__name__)
+        raise Unavailable from error
     except (ConnectionError, TimeoutError, OSError) as error:
         log.warning("database_away", why=type(error).__name__)
         raise Unavailable from error
+
+
+def _statement_step(service: str, statement: str) -> Span | Untold:
+    told = step(service, Kind.CLIENT, f"{statement.split(maxsplit=1)[0]} {service}")
+    told.note("db.system.name", "postgresql")
+    told.note("db.namespace", service)
+    told.note("db.query.text", statement[:_LONGEST_STATEMENT])
+    return told
+
+
+def _tell_of_statements(engine: AsyncEngine, *, service: str) -> None:
+    """From now on each statement is a step: its text, which is ours, never its values, which are people's."""
+
+    def before(
+        _connection: object,
+        _cursor: object,
+        statement: str,
+        _values: object,
+        context: Any,  # noqa: ANN401 - of the dialect
+        _many: object,
+    ) -> None:
+        span = _statement_step(service, statement)
+        if isinstance(span, Span):
+            span.begin()
+            context.told_as = span
+
+    def after(
+        _connection: object,
+        _cursor: object,
+        _statement: str,
+        _values: object,
+        context: Any,  # noqa: ANN401 - of the dialect
+        _many: object,
+    ) -> None:
+        span: Span | None = getattr(context, "told_as", None)
+        if span is not None:
+            span.end()
+
+    def failed(error: ExceptionContext) -> None:
+        span: Span | None = getattr(error.execution_context, "told_as", None)
+        if span is not None:
+            original = error.original_exception
+            span.fail(getattr(original, "sqlstate", None) or type(original).__name__)
+            span.end()
+
+    listen(engine.sync_engine, "before_cursor_execute", before)
+    listen(engine.sync_engine, "after_cursor_execute", after)
+    listen(engine.sync_engine, "handle_error", failed)
 
 
 def asyncpg_url(url: str) -> URL:

@@ -120,6 +120,6 @@ async def _answered(db: Database, service: str, wish: Wish) -> Reply:
 
 
 def _letter(service: str, row: Any) -> DeadLetter:  # noqa: ANN401 - a row of _LIST
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values: dict[str, Any] = dict(row)
     body = bytes(values.pop("body"))
     return DeadLetter(**values, service=service, body=None if body == _EMPTY else json.loads(body))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from inspect import cleandoc
 from time import perf_counter
 from typing import Annotated, Any, TypeVar
@@ -37,6 +38,7 @@ from turnosya.runtime.problems import (
     language_of,
     problem_response,
 )
+from turnosya.runtime.spans import Kind, Span, enter
 from turnosya.runtime.telemetry import begin_trace, tracing, well_formed_request_id
 
 log = structlog.get_logger()
@@ -45,6 +47,7 @@ C = TypeVar("C")
 MAX_JSON_BYTES = 1024 * 1024
 # Without the gateway in front (a call straight to a service) a request gets as long as through it.
 DEFAULT_TIMEOUT_S = 15.0
+_LOOKS = frozenset({"/healthz", "/readyz"})
 ACCESS_ENDED = "X-Internal-Access-Ended"
 """Answer header that tells the gateway, before the answer leaves it, whose access has ended."""
 
@@ -388,10 +391,11 @@ class _Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        trace = begin_trace(
-            well_formed_request_id(headers.get(b"x-request-id", b"").decode("latin-1") or None),
-            headers.get(b"traceparent", b"").decode("latin-1") or None,
-        )
+        request_id = well_formed_request_id(headers.get(b"x-request-id", b"").decode("latin-1") or None)
+        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+        # Who looks whether we live is no step of anything.
+        begins = not traceparent and scope["path"] not in _LOOKS
+        trace = (enter if begins else begin_trace)(request_id, traceparent)
         if scope["type"] == "websocket":
             with tracing(trace):
                 await self.app(scope, receive, send)
@@ -409,7 +413,7 @@ class _Edge:
 
         timeout_ms = headers.get(b"x-internal-timeout-ms", b"")[:9]
         seconds = int(timeout_ms) / 1000 if timeout_ms.isdigit() else DEFAULT_TIMEOUT_S
-        with tracing(trace), deadline_in(seconds):
+        with Span(trace, self._name, Kind.SERVER, scope["method"]) as span, deadline_in(seconds):
             try:
                 await self.app(scope, receive, sending)
             except Exception:
@@ -419,9 +423,22 @@ class _Edge:
             finally:
                 answered()
                 route = getattr(scope.get("route"), "path", "unmatched")
+                http_step(span, scope["method"], route, status)
                 metrics.http_seconds.labels(self._name, route, scope["method"], status).observe(
                     perf_counter() - began
                 )
+
+
+def http_step(span: Span, method: str, route: str, status: int) -> None:
+    """Names a step for what was asked and answered: a template, never a path, which may hold a secret."""
+    if not span.trace.sampled:
+        return
+    span.name = f"{method} {route}"
+    span.note("http.request.method", method)
+    span.note("http.route", route)
+    span.note("http.response.status_code", status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        span.fail(str(status))
 
 
 __all__ = [

@@ -13,14 +13,15 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import Row, text
+from sqlalchemy import text
 
 from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
 from turnosya.runtime.database import UNHURRIED, Database, Delivery, LostLease, current_delivery
 from turnosya.runtime.messages import Event, Unavailable
 from turnosya.runtime.settings import MessagingSettings
-from turnosya.runtime.telemetry import begin_trace, tracing
+from turnosya.runtime.spans import Kind, Span
+from turnosya.runtime.telemetry import begin_trace
 
 log = structlog.get_logger()
 
@@ -195,7 +196,7 @@ class Inbox:
         if not self._stopping:
             self._begin(rows, lease)
 
-    def _begin(self, rows: Sequence[Row[Any]], lease: UUID) -> None:
+    def _begin(self, rows: Sequence[Any], lease: UUID) -> None:
         for row in rows:
             task = asyncio.get_running_loop().create_task(
                 self._handle(row, lease), context=contextvars.Context()
@@ -212,7 +213,10 @@ class Inbox:
         hearer = self._hearers[row.hearer, row.wire_name]
         delivery = Delivery(row.event_id, row.hearer, lease)
         key = {"event_id": row.event_id, "hearer": row.hearer, "lease": lease}
-        with tracing(begin_trace(row.request_id, row.traceparent)), deadline_in(self._settings.lease_s * 0.7):
+        trace = begin_trace(row.request_id, row.traceparent)
+        within_s = self._settings.lease_s * 0.7
+        with Span(trace, self._name, Kind.CONSUMER, f"hear {row.wire_name}") as heard, deadline_in(within_s):
+            heard.note("turnosya.hearer", hearer.name)
             try:
                 await self._call(hearer, delivery, row.body)
                 if not delivery.marked:
@@ -220,6 +224,7 @@ class Inbox:
             except LostLease:
                 log.info("event_already_heard", hearer=hearer.name, event_id=str(row.event_id))
             except Exception as error:  # noqa: BLE001 - tried again, then a dead letter; `_failed` logs it
+                heard.fail(type(error).__name__)
                 await self._failed(hearer, row, key, error)
                 return
         metrics.events_heard.labels(hearer.name, "done").inc()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -37,6 +38,20 @@ def refuses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     shown = {"content": {"text/html": {"schema": {"type": "string"}}}}
     texts = {404: "`link_not_valid`: a page that says so", 409: "A page that says why not"}
     return {status: {"description": texts[status], **shown} for status in (404, *statuses)}
+
+
+def policy_of(page: str) -> str:
+    """For a whole page of ours: only its own style and script run, whatever it shows, and it asks only us."""
+
+    def digest(tag: str) -> str:
+        found = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        content = found[1] if found else ""
+        return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
+
+    return (
+        f"default-src 'none'; style-src {digest('style')}; script-src {digest('script')}; "
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 
 
 def choices(language: Language, title: Say, text: str, actions: Mapping[str, str]) -> Response:

@@ -333,6 +333,6 @@ def open_stores(
     if service.redis:
         if part.redis_url is None:
             raise SettingsWrong(f"TURNOSYA_{service.name.upper()}_REDIS_URL is not set.")
-        redis = open_redis(part.redis_url)
+        redis = open_redis(part.redis_url, service=service.name)
         stack.push_async_callback(redis.aclose)
     return db, redis

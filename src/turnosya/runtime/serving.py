@@ -8,12 +8,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
+
+from turnosya.runtime.exposition import CONTENT_TYPE, exposition
 
 _BACKLOG = 2048
 _START_S = 10.0
@@ -105,8 +107,22 @@ async def listening(
 
 
 def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
-    """Health and metrics of the whole process; never reached through the gateway."""
+    """Health and metrics of the whole process, for a port that only operators and Prometheus reach."""
 
+    async def metrics(_: Request) -> Response:
+        # Thousands of lines take tens of milliseconds: not on the loop, where everybody would wait for them.
+        text = await asyncio.to_thread(exposition, REGISTRY)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    return Starlette(routes=[*_health(ready), Route("/metrics", metrics)])
+
+
+def health_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
+    """Health of the whole process alone, for the API's port; what is counted is shown to nobody there."""
+    return Starlette(routes=_health(ready))
+
+
+def _health(ready: Callable[[], Awaitable[bool]]) -> list[Route]:
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -115,11 +131,4 @@ def operations_app(ready: Callable[[], Awaitable[bool]]) -> ASGIApp:
             return JSONResponse({"status": "ok"})
         return JSONResponse({"status": "not ready"}, 503, headers={"Retry-After": "2"})
 
-    async def metrics(_: Request) -> Response:
-        # Thousands of lines take tens of milliseconds: not on the loop, where everybody would wait for them.
-        text = await asyncio.to_thread(generate_latest)
-        return Response(text, media_type=CONTENT_TYPE_LATEST)
-
-    return Starlette(
-        routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
-    )
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from cryptography.fernet import Fernet
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "TURNOSYA_"
@@ -72,6 +72,13 @@ class ProcessSettings(Settings):
     rate_limits: Literal["on", "off"] = Field(
         "on",
         description="`off` (development only) lifts rates, the connection cap, pauses and sending budgets.",
+    )
+    otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="A collector of OpenTelemetry, `http://collector:4318`; without it traces go nowhere.",
+    )
+    traces_share: float = Field(
+        1.0, ge=0, le=1, description="How many of all traces are told: 0.01 is one in a hundred."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Generator, Mapping, MutableMapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,11 +31,19 @@ class Trace:
     request_id: str
     trace_id: str
     span_id: str
+    parent_id: str | None = None
+    """The step that led to this one, where somebody else took it."""
+    sampled: bool = False
+    """Whether its steps are told to a collector of traces, by every process that has one."""
 
     @property
     def traceparent(self) -> str:
         """The W3C header of this step."""
-        return f"00-{self.trace_id}-{self.span_id}-01"
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+    def next(self) -> "Trace":
+        """A step within this one."""
+        return Trace(self.request_id, self.trace_id, os.urandom(8).hex(), self.span_id, self.sampled)
 
 
 _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
@@ -57,20 +65,32 @@ def well_formed_request_id(text: str | None) -> str | None:
 
 
 def begin_trace(request_id: str | None, traceparent: str | None) -> Trace:
-    """The next step of the trace that ``traceparent`` names, or the first of a new one."""
+    """The next step of the trace that ``traceparent`` names, or the first of a new one, which is not told."""
     found = _TRACEPARENT.match(traceparent or "")
-    trace_id = found[1] if found and found[1] != "0" * 32 else os.urandom(16).hex()
-    return Trace(request_id or new_request_id(), trace_id, os.urandom(8).hex())
+    span_id, request_id = os.urandom(8).hex(), request_id or new_request_id()
+    if found is None or found[1] == "0" * 32:
+        return Trace(request_id, os.urandom(16).hex(), span_id)
+    return Trace(request_id, found[1], span_id, found[2], sampled=bool(int(found[3], 16) & 1))
+
+
+def set_trace(trace: Trace) -> Token[Trace | None]:
+    """From now on work here belongs to ``trace``, until ``unset_trace``."""
+    return _current.set(trace)
+
+
+def unset_trace(token: Token[Trace | None]) -> None:
+    """Work belongs again to what it belonged to before."""
+    _current.reset(token)
 
 
 @contextmanager
 def tracing(trace: Trace) -> Generator[None]:
     """Work inside belongs to ``trace``."""
-    token = _current.set(trace)
+    token = set_trace(trace)
     try:
         yield
     finally:
-        _current.reset(token)
+        unset_trace(token)
 
 
 def _add_trace(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -127,12 +147,15 @@ def set_up_logging(level: str, form: LogFormat = "auto") -> None:
         # Never the variables of the frames: tokens, codes and names are among them.
         structlog.processors.ExceptionRenderer(_without_values),
         log_queue.redact,
-        log_queue.queue.processor,
     ]
     last: list[Any] = (
-        [_for_a_person, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            log_queue.queue.processor,
+            _for_a_person,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ]
         if readable
-        else [structlog.processors.JSONRenderer()]
+        else [log_queue.queue.renderer]
     )
     structlog.configure(
         processors=[*shared, *last],

@@ -10,13 +10,15 @@ from uuid import UUID
 import structlog
 
 from turnosya.contracts.business import BusinessChanged, OnConflict
+from turnosya.contracts.files import FileReleased
 from turnosya.contracts.turnos import ApplyBusiness, FollowBusiness
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.messages import Conflict, Event, Forbidden, NotFound, Unavailable
-from turnosya.services.business import rules
+from turnosya.services.business import papers, rules
 from turnosya.services.business.state import BusinessState
 from turnosya.services.business.store import businesses as store
+from turnosya.services.business.store import pictures
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -39,6 +41,10 @@ def check_owner(state: BusinessState, actor_id: UUID) -> None:
     """Raises Forbidden unless it is theirs: what everybody may see, its owner alone may change."""
     if state.owner_id != actor_id:
         raise Forbidden
+
+
+def anybody(_state: BusinessState, _actor_id: UUID) -> None:
+    """The route has let admins in only, and they may for every business."""
 
 
 def nothing_more(_state: BusinessState) -> Sequence[Event]:
@@ -109,9 +115,16 @@ def _changeable(state: BusinessState | None, actor_id: UUID, may: May) -> Busine
 async def commit(
     tx: Transaction, before: BusinessState, after: BusinessState, besides: Sequence[Event] = ()
 ) -> None:
-    """Stores the new state with the events that tell of it; ``before`` is locked in this transaction."""
+    """Stores the new state with the events that tell of it; ``before`` is locked in this transaction.
+
+    What is deleted shows nothing and asks nothing any more.
+    """
     await store.replace(tx, before, after)
-    for event in (BusinessChanged(business=after.told()), *besides):
+    if after.deleted:
+        await papers.end_all(tx, before.id)
+    shown = await pictures.delete_all(tx, before.id) if after.deleted else []
+    released = [FileReleased(file_id=one.file_id, by=one.by) for one in shown]
+    for event in (BusinessChanged(business=after.told()), *released, *besides):
         await tx.publish(event)
 
 

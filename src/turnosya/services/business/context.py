@@ -10,6 +10,7 @@ from turnosya.runtime.bus import Bus
 from turnosya.runtime.database import Database
 from turnosya.runtime.links import public_url
 from turnosya.runtime.service import Host
+from turnosya.services.business.settings import BusinessSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Businesses:
 
     bus: Bus
     db: Database
+    settings: BusinessSettings
     public_url: str
     """Where people reach the pages of businesses, without a slash at the end."""
 
@@ -25,4 +27,4 @@ class Businesses:
     @asynccontextmanager
     async def open(cls, host: Host) -> AsyncGenerator[Businesses]:
         """Needs nothing that has to be closed."""
-        yield cls(host.bus, host.db, public_url(host.settings, host.process))
+        yield cls(host.bus, host.db, host.settings, public_url(host.settings, host.process))

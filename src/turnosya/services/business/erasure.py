@@ -15,7 +15,7 @@ from turnosya.services.business import changes
 from turnosya.services.business.slugs import with_mark
 from turnosya.services.business.state import BusinessState, StaffMember
 from turnosya.services.business.store import businesses as store
-from turnosya.services.business.store import ratings
+from turnosya.services.business.store import ratings, reports, verifications
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 HOLDS: Mapping[str, str] = {
     "businesses": "exported; closed, with what its owner wrote of it taken off",
     "rating_invitations": "exported; deleted",
+    "rating_reports": "exported; deleted",
     "ratings": "exported; the stars stay, the words and who said them go",
+    "verification_steps": "exported; deleted with the owner's, of an admin's the id goes",
     "staff": "exported; the account and the name are taken off",
 }
 """Every table with a column that names a person, and what becomes of it."""
@@ -37,6 +39,8 @@ async def held(here: Businesses, request: GetHeld) -> Held:
         found = await store.of_person(tx, request.user_id)
         given = await ratings.given_by(tx, request.user_id)
         invited = await ratings.invited(tx, request.user_id)
+        said = await reports.made_by(tx, request.user_id)
+        steps = await verifications.decided_by(tx, request.user_id)
         states = [state for one in found if (state := await store.find(tx, one)) is not None]
     owned = [state for state in states if state.owner_id == request.user_id]
     worked = [
@@ -55,6 +59,14 @@ async def held(here: Businesses, request: GetHeld) -> Held:
             "staff": worked,
             "ratings": rated,
             "rating_invitations": invitations,
+            "rating_reports": [
+                {"rating_id": str(one.rating_id), "reason": one.reason, "at": one.created_at.isoformat()}
+                for one in said
+            ],
+            "verification_steps": [
+                {"business_id": str(of), "at": one.at.isoformat(), "what": one.what, "reason": one.reason}
+                for of, one in steps
+            ],
         }
     )
 
@@ -75,6 +87,8 @@ async def forget(here: Businesses, event: PersonErased) -> None:
         for business_id in await store.of_person(tx, event.user_id):
             await _take_off(tx, business_id, event.user_id)
         await ratings.forget(tx, event.user_id)
+        await verifications.forget_actor(tx, event.user_id)
+        await reports.forget(tx, event.user_id)
         await tx.publish(PersonForgotten(user_id=event.user_id, key=event.key))
 
 
@@ -93,6 +107,7 @@ async def _take_off(tx: Transaction, business_id: UUID, user_id: UUID) -> None:
         return
     profile, slug = before.profile, before.slug
     if before.owner_id == user_id:
+        await verifications.forget_business(tx, business_id)
         profile = replace(
             profile, name=_NOBODY, description=None, address=None, location=None,
             phone=None, email=None, website=None,

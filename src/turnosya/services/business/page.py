@@ -16,15 +16,18 @@ from babel.numbers import format_currency, format_decimal, get_currency_precisio
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from turnosya.contracts.files import path_of
 from turnosya.contracts.turnos import GetOpening, Opening
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import NotFound, Unavailable
 from turnosya.runtime.problems import Language, said_in
 from turnosya.services.business import categories, page_data
 from turnosya.services.business.page_words import PAYMENTS, WORDS
+from turnosya.services.business.pictures_state import Picture
 from turnosya.services.business.ratings_state import Rating
 from turnosya.services.business.state import BusinessState, Offer
 from turnosya.services.business.store import businesses as store
-from turnosya.services.business.store import ratings
+from turnosya.services.business.store import pictures, ratings
 
 if TYPE_CHECKING:
     from turnosya.services.business.context import Businesses
@@ -37,6 +40,8 @@ LANGUAGES: tuple[Language, ...] = ("es", "en", "pt")
 _LOCALES = {"es": "es_AR", "en": "en_US", "pt": "pt_BR"}
 _NAMES = {"es": "Español", "en": "English", "pt": "Português"}
 _TIMES, _RATINGS = 5, 5
+MEDIUM = 1024
+"""The longer side of a medium picture at most, in pixels."""
 _SUMMARY_CHARACTERS = 200
 # The page does not wait for times longer than a visitor does.
 _TIMES_WITHIN_S = 2.0
@@ -57,6 +62,7 @@ class Shown:
     state: BusinessState
     opening: Opening | None
     ratings: Sequence[Rating]
+    gallery: Sequence[Picture] = ()
 
 
 async def page(here: Businesses, slug: str, language: Language) -> str:
@@ -68,7 +74,8 @@ async def page(here: Businesses, slug: str, language: Language) -> str:
         if state is None or not state.shows_to(None):
             raise NotFound
         latest = await ratings.listed(tx, state.id, after=None, limit=_RATINGS)
-    return _written(Shown(state, await _opening(here, state), latest), language, here.public_url)
+        gallery = await pictures.gallery(tx, state.id)
+    return _written(Shown(state, await _opening(here, state), latest, gallery), language, here.public_url)
 
 
 async def _opening(here: Businesses, state: BusinessState) -> Opening | None:
@@ -82,7 +89,8 @@ async def _opening(here: Businesses, state: BusinessState) -> Opening | None:
 
 def _written(shown: Shown, language: Language, public_url: str) -> str:
     said = shown.state.profile
-    address = f"{public_url}/b/{shown.state.slug}"
+    at = page_data.Addresses(f"{public_url}/b/{shown.state.slug}", public_url)
+    address = at.page
     words = {name: said_in(say, language) for name, say in WORDS.items()}
     kind = None if said.category is None else categories.known(said.category)
     summary = " ".join((said.description or f"{words['book']} {said.name}").split())
@@ -91,6 +99,7 @@ def _written(shown: Shown, language: Language, public_url: str) -> str:
         locale=_LOCALES[language],
         words=words,
         business=said,
+        verified=shown.state.is_verified(real_now()),
         category=said.category if kind is None else said_in(categories.CATEGORIES[kind], language),
         address_line=None if said.address is None else said.address.line,
         summary=summary[:_SUMMARY_CHARACTERS],
@@ -105,8 +114,35 @@ def _written(shown: Shown, language: Language, public_url: str) -> str:
         count=sum(shown.state.rating_counts),
         ratings=shown.ratings,
         payments=[said_in(PAYMENTS[one], language) for one in said.accepted_payments or ()],
-        linked_data=_script(page_data.local_business(shown.state, shown.opening, address=address)),
+        profile_image=_image(shown.state.profile_image),
+        portrait_image=_image(shown.state.portrait_image),
+        gallery=[_image(one) for one in shown.gallery],
+        # The first is what messengers show beside the link.
+        previews=[{**image, "medium": f"{public_url}{image['medium']}"} for image in _previews(shown)],
+        linked_data=_script(page_data.local_business(shown.state, shown.opening, shown.gallery, at=at)),
     )
+
+
+def _image(picture: Picture | None) -> Mapping[str, Any] | None:
+    """Its addresses, and how large its ``medium`` is: what is not loaded yet has its room already."""
+    if picture is None:
+        return None
+    width, height = picture.width or MEDIUM, picture.height or MEDIUM
+    shrunk = min(1.0, MEDIUM / max(width, height))
+    return {
+        "thumb": path_of(picture.file_id, "thumb"),
+        "medium": path_of(picture.file_id, "medium"),
+        "width": max(1, round(width * shrunk)),
+        "height": max(1, round(height * shrunk)),
+        "caption": picture.caption,
+    }
+
+
+def _previews(shown: Shown) -> list[Mapping[str, Any]]:
+    """The pictures that stand for the business, the one that says most first."""
+    state = shown.state
+    images = map(_image, (state.portrait_image, state.profile_image, *shown.gallery[:1]))
+    return [image for image in images if image is not None]
 
 
 def _script(value: Mapping[str, Any]) -> Markup:

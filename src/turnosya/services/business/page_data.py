@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from babel.numbers import get_currency_precision
 
+from turnosya.contracts.files import path_of
 from turnosya.contracts.turnos import OpenHours, Opening
+from turnosya.services.business.pictures_state import Picture
 from turnosya.services.business.state import BusinessState, Offer
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def local_business(state: BusinessState, opening: Opening | None, *, address: str) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where its page is, and where the gateway is, without a slash at the end."""
+
+    page: str
+    public: str
+
+    def of(self, picture: Picture) -> str:
+        """Where a picture is in full."""
+        return f"{self.public}{path_of(picture.file_id)}"
+
+
+def local_business(
+    state: BusinessState, opening: Opening | None, gallery: Sequence[Picture], *, at: Addresses
+) -> Mapping[str, Any]:
     """What is known of it; members of which nothing is known are left out."""
-    said = state.profile
+    said, address = state.profile, at.page
+    shown = (state.portrait_image, state.profile_image, *gallery)
     return _known(
         {
             "@context": "https://schema.org",
@@ -25,6 +43,8 @@ def local_business(state: BusinessState, opening: Opening | None, *, address: st
             "url": address,
             "name": said.name,
             "description": said.description,
+            "image": [at.of(one) for one in shown if one is not None],
+            "logo": None if state.profile_image is None else at.of(state.profile_image),
             "telephone": said.phone,
             "email": said.email,
             "sameAs": said.website,

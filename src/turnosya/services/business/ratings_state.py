@@ -26,6 +26,17 @@ class Rating:
     removed_reason: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Report:
+    """That somebody says a rating should not be there, and why."""
+
+    id: UUID
+    rating_id: UUID
+    user_id: UUID
+    reason: str
+    created_at: datetime
+
+
 def average(counts: Sequence[int]) -> float | None:
     """Stars on average; None while nobody has said."""
     count = sum(counts)

@@ -10,6 +10,7 @@ from turnosya.contracts import business as contract
 from turnosya.contracts.business import Price
 from turnosya.runtime.identity import Caller
 from turnosya.runtime.messages import NotFound
+from turnosya.services.business.pictures_state import Picture
 from turnosya.services.business.ratings_state import average
 
 DEFAULT_CURRENCY = "ARS"
@@ -111,6 +112,12 @@ class BusinessState:
     """The word by which its page is addressed; given when it is stored first."""
     rating_counts: tuple[int, ...] = (0, 0, 0, 0, 0)
     """How many gave one star, two stars … five. Not a part of what an owner changes."""
+    verified_until: datetime | None = None
+    """Its owner's papers were seen, and hold until then."""
+    profile_image: Picture | None = None
+    """Beside its name; like the next not a part of what goes to other services."""
+    portrait_image: Picture | None = None
+    """Across the top of its page."""
     distance_m: int | None = None
     """From where somebody looks for it; None if they did not say."""
 
@@ -119,6 +126,10 @@ class BusinessState:
         if self.suspension is None:
             return True
         return viewer is not None and (viewer.is_admin or viewer.user_id == self.owner_id)
+
+    def is_verified(self, now: datetime) -> bool:
+        """Whether its owner's papers were seen and still hold."""
+        return self.verified_until is not None and self.verified_until > now
 
     @property
     def average(self) -> float | None:

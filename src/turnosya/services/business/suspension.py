@@ -40,7 +40,7 @@ async def suspend(
         return [told, _noted("business_suspended", state, admin_id)]
 
     return await changes.apply(
-        here, business_id, admin_id, decide, on_conflict=on_conflict, may=_anybody, telling=telling
+        here, business_id, admin_id, decide, on_conflict=on_conflict, may=changes.anybody, telling=telling
     )
 
 
@@ -58,13 +58,9 @@ async def lift(here: Businesses, business_id: UUID, admin_id: UUID) -> None:
         business_id,
         admin_id,
         lambda state: replace(state, suspension=None),
-        may=_anybody,
+        may=changes.anybody,
         telling=telling,
     )
-
-
-def _anybody(_state: BusinessState, _actor_id: UUID) -> None:
-    """The route has let admins in only, and they may for every business."""
 
 
 def _noted(kind: str, state: BusinessState, admin_id: UUID) -> SecurityNoted:

@@ -23,21 +23,31 @@ class Access:
         self._list: auth.Access | None = None
         self._asked_at = float("-inf")
         self._asking = asyncio.Lock()
+        self._heard = 0
 
     async def check(self, caller: Caller) -> None:
         """Raises AccessBlocked or TokenRevoked; Unavailable when auth does not answer: closed, not open."""
         async with self._asking:
-            began = monotonic()
-            if self._list is None or began - self._asked_at > _FRESH_S:
-                self._list = await self._bus.call(auth.GetAccess())
-                self._asked_at = began
-        refusal = _refusal(caller, self._list)
+            listed = await self._fresh()
+        refusal = _refusal(caller, listed)
         if refusal is not None:
             raise refusal
+
+    async def _fresh(self) -> auth.Access:
+        while True:
+            began, heard = monotonic(), self._heard
+            if self._list is not None and began - self._asked_at <= _FRESH_S:
+                return self._list
+            listed = await self._bus.call(auth.GetAccess())
+            # What changed meanwhile may not be in it, and whoever comes now is not yet among the sockets.
+            if heard == self._heard:
+                self._list, self._asked_at = listed, began
+                return listed
 
     def forget(self) -> None:
         """Something has changed: the next who comes is checked against a new list."""
         self._list = None
+        self._heard += 1
 
 
 def _refusal(caller: Caller, listed: auth.Access) -> ServiceError | None:

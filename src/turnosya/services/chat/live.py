@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from turnosya.runtime.identity import Caller
@@ -13,6 +13,12 @@ from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
 
 _REMEMBERED = 100_000
+
+
+class Packed(Protocol):
+    """Something to be said, as it goes over the wire."""
+
+    data: object
 
 
 class Connection(Protocol):
@@ -30,7 +36,7 @@ class Connection(Protocol):
         """The same with what their token says."""
         ...
 
-    async def emit(self, event: str, shown: dict[str, Any]) -> bool:
+    async def hand(self, said: Packed) -> bool:
         """Hands it an event; whether it took it."""
         ...
 

@@ -17,6 +17,7 @@ MESSAGES_A_SECOND, BURST = 5.0, 20.0
 TYPING_EVERY_S = 3.0
 SYNC_PAGE = 200
 AWAY_AGAIN_AFTER_S = 4 * 3600.0
+_CONVERSATIONS_TYPED_IN = 1000
 
 _CARD = re.compile(r"\{([0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12})\}")
 _LOCALES = {"es": "es_AR", "en": "en", "pt": "pt_BR"}
@@ -61,6 +62,33 @@ class Allowance:
             return (1 - self.left) / self.a_second
         self.left -= 1
         return None
+
+
+class Typing:
+    """Signals that somebody writes: one in 3 s and conversation, and one end for each that went on."""
+
+    def __init__(self) -> None:
+        self._shown_s: dict[UUID, float] = {}
+        self._open: set[UUID] = set()
+
+    def __len__(self) -> int:
+        """In how many conversations somebody has written lately."""
+        return len(self._shown_s)
+
+    def goes_on(self, conversation_id: UUID, *, typing: bool, now_s: float) -> bool:
+        """Whether this signal is shown to the others."""
+        if not typing:
+            was_open = conversation_id in self._open
+            self._open.discard(conversation_id)
+            return was_open
+        if now_s - self._shown_s.get(conversation_id, -TYPING_EVERY_S) < TYPING_EVERY_S:
+            return False
+        if len(self._shown_s) > _CONVERSATIONS_TYPED_IN:
+            self._shown_s.clear()
+            self._open.clear()
+        self._shown_s[conversation_id] = now_s
+        self._open.add(conversation_id)
+        return True
 
 
 def turnos_named_in(text: str | None) -> list[UUID]:

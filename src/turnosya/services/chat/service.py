@@ -27,7 +27,7 @@ from turnosya.runtime.service import Recurs, Service
 from turnosya.services.chat import automatic, erasure, shops, showing, telling
 from turnosya.services.chat import conversations as conversations_of
 from turnosya.services.chat.context import Chat
-from turnosya.services.chat.routes import conversations, messages
+from turnosya.services.chat.routes import conversations, messages, page
 from turnosya.services.chat.routes import shops as shop_routes
 from turnosya.services.chat.settings import ChatSettings
 from turnosya.services.chat.sockets.server import SocketServer
@@ -65,7 +65,7 @@ service = Service(
         FileUsed,
         FileReleased,
     ],
-    web=[conversations.routes, messages.routes, shop_routes.routes],
+    web=[conversations.routes, messages.routes, shop_routes.routes, page.routes],
     beside={"/socket.io": SocketServer},
     runs=[
         showing.sweep_forever,

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.contracts.chat import TypingShown
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import invalid
 from turnosya.services.chat import attached, away, hints, rules
@@ -100,17 +99,15 @@ async def read(chat: Chat, user_id: UUID, conversation_id: UUID, seq: int) -> tu
     return reached, conversation.last_seq
 
 
-async def show_typing(chat: Chat, user_id: UUID, conversation_id: UUID, *, typing: bool) -> None:
-    """Shows the others that somebody writes; at most one signal in 3 s goes on, an end always."""
+async def who_sees_typing(chat: Chat, user_id: UUID, conversation_id: UUID) -> list[UUID]:
+    """The other members; nobody where nothing could be sent. Raises NotFound for a stranger."""
     async with chat.db.read() as tx:
         conversation = await for_member(tx, conversation_id, user_id)
-    event = TypingShown(
-        conversation_id=conversation_id,
-        user_id=user_id,
-        typing=typing,
-        member_ids=sorted(conversation.members - {user_id}),
-    )
-    hints.tell(chat, event)
+        if not conversation.shop.is_open or await messages.is_blocked(
+            tx, conversation.shop.id, conversation.client_id
+        ):
+            return []
+    return sorted(conversation.members - {user_id})
 
 
 async def missing(

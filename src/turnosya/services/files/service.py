@@ -3,6 +3,7 @@
 from turnosya.contracts.business import GetBusiness
 from turnosya.contracts.chat import GetMembership
 from turnosya.contracts.files import (
+    FileGone,
     FileReleased,
     FileUsed,
     GetFiles,
@@ -32,7 +33,7 @@ service = Service(
         PersonErased.heard_by(erasure.forget),
     ],
     asks=[GetBusiness, GetMembership],
-    tells=[PersonForgotten, SecurityNoted],
+    tells=[FileGone, PersonForgotten, SecurityNoted],
     web=[routes.routes],
     migrations="turnosya.services.files.migrations",
     recurs=[Recurs(Tend(), every_s=3600)],

@@ -60,11 +60,19 @@ async def upload(files: Files, owner_id: UUID, body: AsyncIterator[bytes], conte
             if not kinds.is_taken(kind, wanted.purpose):
                 raise FileTypeRefused
             await _check_places(files, owner_id, wanted)
-            made = await _made(files, received.path, cast("str", kind), folder)
-            written = await asyncio.to_thread(_measured, made, cast("str", kind))
-            return await _keep(files, owner_id, wanted, _Work(made, written))
+            return await make(files, owner_id, wanted, source=received.path, kind=cast("str", kind))
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+async def make(files: Files, owner_id: UUID, wanted: Wanted, *, source: Path, kind: str) -> File:
+    """Keeps what is made of a file of this type, which lies in a folder of its own.
+
+    Raises FileTypeRefused, FileCorrupt.
+    """
+    made = await _made(files, source, kind, source.parent)
+    written = await asyncio.to_thread(_measured, made, kind)
+    return await _keep(files, owner_id, wanted, _Work(made, written))
 
 
 def _wanted(fields: Mapping[str, str]) -> Wanted:

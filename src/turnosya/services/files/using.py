@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from turnosya.contracts.files import FileReleased, FileUsed
+from turnosya.contracts.files import FileGone, FileReleased, FileUsed
 from turnosya.runtime.clock import real_now
 from turnosya.services.files import store
 
@@ -22,5 +22,6 @@ async def changed(files: Files, event: FileUsed | FileReleased) -> None:
         if isinstance(event, FileReleased):
             await store.release(tx, event.file_id, event.by, kept_until=real_now())
         elif not await store.use(tx, event.file_id, event.by, event.conversation_id):
-            # Its owner was erased meanwhile: whoever shows it shows nothing.
+            # Its owner deleted it meanwhile, or was erased: whoever shows it shows nothing.
             log.warning("used_file_is_gone", file_id=str(event.file_id))
+            await tx.publish(FileGone(file_id=event.file_id, by=event.by))

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
 from turnosya.contracts.auth import AccessChanged
-from turnosya.runtime.http import MAX_JSON_BYTES
+from turnosya.runtime.http import MAX_JSON_BYTES, http_step
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenRevoked, TokenVerifier
 from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
 from turnosya.runtime.metrics import http_seconds
 from turnosya.runtime.problems import InternalError
-from turnosya.runtime.telemetry import begin_trace, tracing
+from turnosya.runtime.spans import Kind, Span, enter, enter_untold
 from turnosya.services.gateway import budgets, forward_auth, hygiene, paths, rules
 from turnosya.services.gateway.access import AccessList
 from turnosya.services.gateway.budgets import Asked
@@ -55,9 +55,12 @@ class FrontDoor:
             scope, receive, send, outwards=self.doorway.outwards, on_access_ended=self._end_access
         )
         traceparent = rules.value_of(exchange.headers, b"traceparent")
-        trace = begin_trace(exchange.request_id, traceparent.decode("latin-1") if traceparent else None)
+        is_told = scope["raw_path"] not in paths.HEALTH and not exchange.is_socket
+        trace = (enter if is_told else enter_untold)(
+            exchange.request_id, traceparent.decode("latin-1") if traceparent else None
+        )
         began = perf_counter()
-        with tracing(trace):
+        with Span(trace, paths.OWN, Kind.SERVER, "HTTP") as span:
             try:
                 await self._serve(scope, exchange, trace.traceparent)
             except ServiceError as refusal:
@@ -65,9 +68,11 @@ class FrontDoor:
             except Exception:
                 log.exception("front_door_failed")
                 await exchange.refuse(InternalError())
-        if not exchange.is_socket:
+            if exchange.is_socket:
+                return
             # The route is known to the service, which counts it; here it would be whatever one types.
             service = self.table.find(scope["raw_path"]) or "none"
+            http_step(span, scope["method"], service, exchange.status)
             seconds = http_seconds.labels(paths.OWN, service, scope["method"], exchange.status)
             seconds.observe(perf_counter() - began)
 

@@ -12,6 +12,7 @@ import aiohttp
 import structlog
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientTimeout, WSMsgType
 from starlette.types import Message, Scope
+from uvicorn.protocols.utils import ClientDisconnected
 from yarl import URL
 
 from turnosya.runtime.messages import Forbidden, TimedOut, Unavailable
@@ -186,7 +187,12 @@ class OverHttp:
             return
         except (aiohttp.ClientError, OSError):
             raise Unavailable from None
-        await exchange.send({"type": "websocket.accept", "subprotocol": inner.protocol})
+        try:
+            await exchange.send({"type": "websocket.accept", "subprotocol": inner.protocol})
+        except ClientDisconnected:
+            # Gone during the handshake: the service is not to hold a socket of nobody.
+            await inner.close()
+            return
         inwards = asyncio.create_task(_inwards(exchange, inner))
         outwards = asyncio.create_task(_outwards(exchange, inner))
         try:

@@ -25,6 +25,7 @@ _EXACT = {
 _DEVELOPMENT = {
     b"/v1/dev/messages": "notification",
     b"/dev": "notification",
+    b"/dev/chat": "chat",
     b"/v1/dev/clock": "jobs",
 }
 HEALTH = frozenset({b"/healthz", b"/readyz"})

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from turnosya.runtime.messages import Nothing, ServiceError, TimedOut, Unavailable
-from turnosya.runtime.telemetry import begin_trace, tracing
+from turnosya.runtime.spans import Kind, Span, enter
 from turnosya.services.jobs import clock, metrics, recurrence, rules, schedules
 from turnosya.services.jobs.outcomes import Outcomes
 from turnosya.services.jobs.store import timetable as store
@@ -94,7 +94,8 @@ async def make(jobs: Jobs, start: Start, *, begins_before: float) -> Ending | No
     frozen, and another has the job, or will soon.
     """
     loop = asyncio.get_running_loop()
-    with tracing(begin_trace(None, None)):
+    with Span(enter(None, None), "jobs", Kind.CONSUMER, f"job {start.request}") as made:
+        made.note("turnosya.attempt", start.attempts)
         if loop.time() >= begins_before:
             log.warning("job_taken_too_long_ago", job_id=str(start.id), attempt=start.attempts)
             return None
@@ -107,6 +108,7 @@ async def make(jobs: Jobs, start: Start, *, begins_before: float) -> Ending | No
             async with asyncio.timeout(start.timeout_s):
                 await jobs.bus.call_raw(start.request, start.body, timeout_s=start.timeout_s)
         except (ServiceError, TimeoutError) as error:
+            made.fail(type(error).__name__)
             ending = _failed(jobs, start, error)
         else:
             ending = _ending(jobs, start, "done")

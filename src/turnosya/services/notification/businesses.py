@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from turnosya.contracts.business import BusinessSuspended, RatingInvited, SuspensionLifted
+from turnosya.contracts.business import (
+    BusinessSuspended,
+    RatingInvited,
+    RatingRemoved,
+    SuspensionLifted,
+    VerificationApproved,
+    VerificationExpired,
+    VerificationExpiring,
+    VerificationRejected,
+    VerificationRequested,
+    VerificationRevoked,
+)
 from turnosya.services.notification import rules, telling
 from turnosya.services.notification.context import occasion
 from turnosya.services.notification.telling import Told
@@ -12,7 +23,16 @@ from turnosya.services.notification.telling import Told
 if TYPE_CHECKING:
     from turnosya.services.notification.context import Notification
 
-BusinessEvent = BusinessSuspended | SuspensionLifted
+BusinessEvent = (
+    BusinessSuspended
+    | SuspensionLifted
+    | VerificationRequested
+    | VerificationApproved
+    | VerificationRejected
+    | VerificationExpiring
+    | VerificationExpired
+    | VerificationRevoked
+)
 
 
 async def tell(notification: Notification, event: BusinessEvent) -> None:
@@ -34,15 +54,28 @@ async def tell(notification: Notification, event: BusinessEvent) -> None:
 
 async def invite(notification: Notification, event: RatingInvited) -> None:
     """Queues one delivery for the client."""
+    data = {"business_id": str(event.business_id), "appointment_id": str(event.appointment_id)}
+    await _tell_client(notification, event, data=data)
+
+
+async def removed(notification: Notification, event: RatingRemoved) -> None:
+    """Queues one delivery for who gave it."""
+    data = {"business_id": str(event.business_id)}
+    await _tell_client(notification, event, data=data, reason=event.reason)
+
+
+async def _tell_client(
+    notification: Notification, event: RatingInvited | RatingRemoved, *, data: dict[str, Any], **facts: str
+) -> None:
     people, reach = await telling.people(notification, {event.client_id})
     told = [
         Told(
             occasion=occasion(),
-            template="rating_invited",
+            template=rules.template_of(type(event).__name__),
             reader="client",
             contact=rules.contact_of(client),
-            facts={"name": client.name, "business_name": event.business_name},
-            data={"business_id": str(event.business_id), "appointment_id": str(event.appointment_id)},
+            facts={"name": client.name, "business_name": event.business_name, **facts},
+            data=data,
         )
         for client in people
     ]
@@ -50,4 +83,10 @@ async def invite(notification: Notification, event: RatingInvited) -> None:
 
 
 def _facts(event: BusinessEvent) -> dict[str, Any]:
-    return {"reason": event.reason} if isinstance(event, BusinessSuspended) else {}
+    match event:
+        case BusinessSuspended() | VerificationRejected() | VerificationRevoked():
+            return {"reason": event.reason}
+        case VerificationApproved() | VerificationExpiring():
+            return {"until": event.expires_on.isoformat()}
+        case _:
+            return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from turnosya.services.notification.store import reminders as reminder_store
 from turnosya.services.notification.store import words as words_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from turnosya.runtime.database import Transaction
@@ -109,17 +111,17 @@ async def _run(notification: Notification, line: Line) -> None:
     try:
         while True:
             wake.clear()
-            taken = 0
+            wait_s = notification.settings.notification_poll_s
             try:
-                taken = await _send(notification, line, hands)
+                wait_s = await _send(notification, line, hands)
             except Unavailable:
                 log.warning("deliveries_wait_for_database", lane=line.lane)
             except Exception:
                 log.exception("deliveries_failed", lane=line.lane)
-            if taken < _BATCH:
+            if wait_s > 0:
                 try:
                     # Not wait_for: before Python 3.12 it can lose a cancellation that comes with the wake-up.
-                    async with asyncio.timeout(notification.settings.notification_poll_s):
+                    async with asyncio.timeout(wait_s):
                         await wake.wait()
                 except TimeoutError:
                     continue
@@ -129,24 +131,27 @@ async def _run(notification: Notification, line: Line) -> None:
             await asyncio.wait(hands, timeout=notification.settings.provider_timeout_s + 1)
 
 
-async def _send(notification: Notification, line: Line, hands: set[asyncio.Task[None]]) -> int:
-    """Sends some of a line, or begins to; how many."""
+async def _send(notification: Notification, line: Line, hands: set[asyncio.Task[None]]) -> float:
+    """Sends some of a line, or begins to; the seconds until the next look, 0 for at once."""
     served: list[Channel] = [channel for channel in line.channels if notification.providers.serves(channel)]
     unserved: list[Channel] = [channel for channel in line.channels if channel not in served]
-    taken = 0
+    wait_s = notification.settings.notification_poll_s
     if unserved:
         show = _show if notification.shows else _without_provider
-        taken = await show(notification, line, unserved)
+        if await show(notification, line, unserved) == _BATCH:
+            wait_s = 0.0
     for channel in served:
         room = min(_BATCH, notification.settings.hands_at_once - len(hands))
         if room <= 0:
+            # Whoever ends wakes us.
             break
-        for delivery in await _claim(notification, line, channel, room):
+        taken = await _claim(notification, line, channel, room)
+        wait_s = min(wait_s, taken.wait_s)
+        for delivery in taken.deliveries:
             task = asyncio.create_task(handing.hand(notification, delivery))
             hands.add(task)
             task.add_done_callback(partial(_ended, hands, notification.waiting[line]))
-            taken = _BATCH
-    return taken
+    return wait_s
 
 
 def _ended(hands: set[asyncio.Task[None]], wake: asyncio.Event, task: asyncio.Task[None]) -> None:
@@ -154,41 +159,49 @@ def _ended(hands: set[asyncio.Task[None]], wake: asyncio.Event, task: asyncio.Ta
     wake.set()
 
 
-async def _claim(notification: Notification, line: Line, channel: Channel, room: int) -> list[store.Delivery]:
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What was claimed to be handed over, and after how long it is worth looking for more."""
+
+    wait_s: float
+    deliveries: Sequence[store.Delivery] = ()
+
+
+async def _claim(notification: Notification, line: Line, channel: Channel, room: int) -> _Taken:
     settings = notification.settings
-    is_code = line.lane == CODES
-    paced = channel == "whatsapp"
+    is_code, is_paced = line.lane == CODES, channel == "whatsapp"
+    pace = rules.pace_of(line.lane, settings.whatsapp_per_s)
+    nothing = _Taken(settings.notification_poll_s)
     async with notification.db.transaction() as tx:
-        paused_for = await addresses.paused_for(tx, channel)
-        if paused_for is not None and paused_for.startswith(handing.STOPPED):
+        outlook = await addresses.outlook(tx, channel)
+        if (outlook.paused_for or "").startswith(handing.STOPPED):
             await _elsewhere(tx, line, channel)
-            return []
-        if paused_for is not None and not is_code:
-            return []
-        if paced and not is_code:
-            # Codes take their room without asking: they do not wait for news, news wait for them.
-            ahead_s = max(1.0, settings.notification_poll_s)
-            room = min(
-                room, await addresses.room(tx, channel, per_s=settings.whatsapp_per_s, ahead_s=ahead_s)
-            )
-            if room == 0:
-                return []
-        claimed = await handing_store.claim(
+            return nothing
+        if outlook.paused_for is not None and not is_code:
+            return nothing
+        if is_paced and not pace.room(outlook.ahead_s):
+            # News gathers as much as may go at once, a code goes as soon as one may.
+            return _Taken(pace.wait_s(outlook.ahead_s, 1 if is_code else pace.depth))
+        waiting = await handing_store.waiting(
             tx,
             line.lane,
             [channel],
             limit=room,
-            lease_s=settings.provider_timeout_s * _LEASE_TIMEOUTS,
-            apart_s=settings.whatsapp_one_per_s if paced and not is_code else 0.0,
+            apart_s=settings.whatsapp_one_per_s if is_paced and not is_code else 0.0,
         )
-        outdated = await _outdated(notification, tx, claimed)
-        for delivery in claimed:
+        outdated = await _outdated(notification, tx, waiting)
+        for delivery in waiting:
             if delivery.id in outdated:
                 await handing_store.end(tx, delivery, state="suppressed", reason="turno_changed")
-        claimed = [delivery for delivery in claimed if delivery.id not in outdated]
-        if paced and claimed:
-            await addresses.take_room(tx, channel, per_s=settings.whatsapp_per_s, taken=len(claimed))
-    return claimed
+        chosen = [delivery for delivery in waiting if delivery.id not in outdated]
+        if is_paced and chosen:
+            # The last lock that is taken: who holds it holds up every copy.
+            chosen = chosen[: await addresses.take_room(tx, channel, pace=pace, wanted=len(chosen))]
+        claimed: Sequence[store.Delivery] = ()
+        if chosen:
+            lease_s = settings.provider_timeout_s * _LEASE_TIMEOUTS
+            claimed = await handing_store.claim(tx, chosen, lease_s=lease_s)
+    return _Taken(0.0, claimed) if waiting else nothing
 
 
 async def _outdated(notification: Notification, tx: Transaction, waiting: list[store.Delivery]) -> set[UUID]:

@@ -51,6 +51,10 @@ async def hand(notification: Notification, delivery: Delivery) -> None:
         outcome = await _outcome(notification, delivery, written)
         async with notification.db.transaction() as tx:
             await record(notification, tx, delivery, outcome, written=written)
+            if outcome.requests > 1 and delivery.channel == "whatsapp":
+                # Room was taken for one.
+                pace = rules.pace_of(delivery.lane, notification.settings.whatsapp_per_s)
+                await addresses.count(tx, delivery.channel, pace=pace, sent=outcome.requests - 1)
     except Unavailable:
         # The claim runs out, and then it is known that nothing is known.
         log.warning("delivery_outcome_lost", delivery_id=str(delivery.id))
@@ -116,7 +120,7 @@ async def record(
     """Writes what became of a delivery, and queues it on its next channel where that is what follows."""
     metrics.outcomes.labels(delivery.channel, outcome.kind).inc()
     if outcome.kind == "sent":
-        fallback_s = notification.settings.code_fallback_s if delivery.lane == CODES else 0.0
+        fallback_s = _fallback_s(notification, delivery)
         is_ours = await handing_store.sent(
             tx, delivery, provider_id=outcome.provider_id, fallback_s=fallback_s
         )
@@ -152,6 +156,18 @@ async def record(
             rest = timedelta(days=outcome.shut_days) if outcome.shut_days else None
             await addresses.shut_now(tx, delivery.channel, delivery.address, reason=outcome.reason, rest=rest)
         await give_up(tx, delivery, outcome.reason)
+
+
+def _fallback_s(notification: Notification, delivery: Delivery) -> float:
+    """How long what was handed over may take to arrive before its next channel is tried; 0 for ever.
+
+    News is only waited for where WhatsApp tells us what arrived: elsewhere all of it would be late.
+    """
+    settings = notification.settings
+    if delivery.lane == CODES:
+        return settings.code_fallback_s
+    is_told = delivery.channel == "whatsapp" and settings.whatsapp_app_secret is not None
+    return settings.news_fallback_s if is_told and rules.matters(delivery.template) else 0.0
 
 
 async def give_up(tx: Transaction, delivery: Delivery, reason: str) -> None:

@@ -1,8 +1,5 @@
 """What development shows instead of sending: the messages as JSON, and a page of them."""
 
-import base64
-import hashlib
-import re
 from importlib.resources import files
 from typing import Annotated, Any
 from uuid import UUID
@@ -12,6 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import context_of, router
+from turnosya.runtime.link_pages import policy_of
 from turnosya.runtime.messages import NotFound
 from turnosya.services.notification import inquiry
 from turnosya.services.notification.context import Notification
@@ -80,19 +78,5 @@ async def page(_: Development) -> HTMLResponse:
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
 
 
-def _policy(page: str) -> str:
-    """Only the page's own style and script run, whatever a message carries."""
-
-    def digest(tag: str) -> str:
-        found = re.search(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        content = found[1] if found else ""
-        return "'sha256-" + base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() + "'"
-
-    return (
-        f"default-src 'none'; style-src {digest('style')}; script-src {digest('script')}; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
 _PAGE = files("turnosya.services.notification").joinpath("page.html").read_text("utf-8")
-_POLICY = _policy(_PAGE)
+_POLICY = policy_of(_PAGE)

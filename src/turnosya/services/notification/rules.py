@@ -54,7 +54,14 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "message_waiting": _BOTH,
     "business_suspended": ("owner",),
     "rating_invited": _CLIENT,
+    "rating_removed": _CLIENT,
     "suspension_lifted": ("owner",),
+    "verification_requested": ("owner",),
+    "verification_approved": ("owner",),
+    "verification_rejected": ("owner",),
+    "verification_expiring": ("owner",),
+    "verification_expired": ("owner",),
+    "verification_revoked": ("owner",),
     "alert_raised": ("person",),
     "alert_cleared": ("person",),
     "appointment_reminder": _CLIENT,
@@ -141,6 +148,37 @@ def ways_of_code(purpose: Purpose, channel: Literal["whatsapp", "email"], contac
     return [(one, address) for one in wanted if (address := addresses[one])]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast messages may go: so many a second on average, and at most ``depth`` at one instant."""
+
+    per_s: float
+    depth: float
+
+    def room(self, ahead_s: float) -> int:
+        """How many may go now, when what has gone is so far ahead of the average."""
+        return max(0, int(self.depth - ahead_s * self.per_s + _ROUNDING))
+
+    def wait_s(self, ahead_s: float, wanted: float) -> float:
+        """After how long ``wanted`` (``depth`` at most) may go."""
+        return max(0.0, ahead_s - (self.depth - min(wanted, self.depth)) / self.per_s)
+
+
+_ROUNDING = 1e-6
+# Of what a provider allows in a second: the average, and what may go at once. Together less than all of it,
+# so that no second has more; a twentieth is left for what the network bunches up (decision 0043).
+_AVERAGE, _AT_ONCE = 0.85, 0.1
+
+
+def pace_of(lane: str, most_per_s: float) -> Pace:
+    """The pace of a lane on a channel that takes ``most_per_s``.
+
+    News leaves half of what may go at once to codes, which come first in whatever there is.
+    """
+    share = _AT_ONCE if lane == "codes" else _AT_ONCE / 2
+    return Pace(most_per_s * _AVERAGE, max(1.0, most_per_s * share))
+
+
 # How long after a try the next one is made, seconds: a provider that stumbles is back in a moment, one that
 # is down is not pressed. Codes are worth nothing later.
 _CODE_DELAYS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
@@ -181,9 +219,14 @@ _MATTER = frozenset(
 )
 
 
+def matters(template: str) -> bool:
+    """Whether news is rather read twice than never."""
+    return template in _MATTER
+
+
 def goes_on_unknown(lane: str, template: str) -> bool:
-    """Whether the next channel is used although nobody knows if this one has it: rather twice than never."""
-    return lane == "codes" or template in _MATTER
+    """Whether the next channel is used although nobody knows if this one has it."""
+    return lane == "codes" or matters(template)
 
 
 def may_send_code(purpose: Purpose, *, known: bool) -> bool:

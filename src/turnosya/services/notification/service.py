@@ -1,7 +1,18 @@
 """Notification: hears what happened and tells people, each once, on a channel and in a language of theirs."""
 
 from turnosya.contracts.auth import CodeRequested, SessionsEnded, SignedIn
-from turnosya.contracts.business import BusinessSuspended, RatingInvited, SuspensionLifted
+from turnosya.contracts.business import (
+    BusinessSuspended,
+    RatingInvited,
+    RatingRemoved,
+    SuspensionLifted,
+    VerificationApproved,
+    VerificationExpired,
+    VerificationExpiring,
+    VerificationRejected,
+    VerificationRequested,
+    VerificationRevoked,
+)
 from turnosya.contracts.chat import MessageWaiting
 from turnosya.contracts.checks import AlertCleared, AlertRaised
 from turnosya.contracts.jobs import ScheduleCancelled, ScheduleRequested
@@ -101,7 +112,14 @@ service = Service(
         MessageWaiting.heard_by(talks.tell),
         BusinessSuspended.heard_by(businesses.tell),
         SuspensionLifted.heard_by(businesses.tell),
+        VerificationRequested.heard_by(businesses.tell),
+        VerificationApproved.heard_by(businesses.tell),
+        VerificationRejected.heard_by(businesses.tell),
+        VerificationExpiring.heard_by(businesses.tell),
+        VerificationExpired.heard_by(businesses.tell),
+        VerificationRevoked.heard_by(businesses.tell),
         RatingInvited.heard_by(businesses.invite),
+        RatingRemoved.heard_by(businesses.removed),
         AlertRaised.heard_by(alerts.tell),
         AlertCleared.heard_by(alerts.tell),
     ],

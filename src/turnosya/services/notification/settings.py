@@ -84,6 +84,12 @@ class NotificationSettings(LinkSettings):
     code_fallback_s: float = Field(
         20.0, gt=0, description="A code not delivered by then goes by the next channel, if there is one."
     )
+    news_fallback_s: float = Field(
+        1800.0,
+        ge=0,
+        description="News that matters, not delivered by WhatsApp by then, goes by the next channel as well,"
+        " where receipts come in; 0 for never.",
+    )
     hands_at_once: int = Field(
         32, ge=1, le=500, description="Messages of one line that are handed over at once in one process."
     )

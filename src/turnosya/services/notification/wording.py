@@ -8,12 +8,12 @@ blocks are named after the reader (``client``, ``owner``, ``person``), or after 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, get_currency_precision
 from jinja2 import PackageLoader, StrictUndefined, Template, TemplateNotFound
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -95,6 +95,8 @@ def _in_words(facts: Mapping[str, Any], timezone: str, locale: str) -> dict[str,
     for name in _INSTANTS:
         if name in facts:
             words[name] = local_time(datetime.fromisoformat(facts[name]), timezone, locale)
+    if "until" in facts:
+        words["until"] = format_date(date.fromisoformat(facts["until"]), "long", locale=_REGIONAL[locale])
     if "price" in facts:
         price = facts["price"]
         words["price"] = None if price is None else money(price["amount"], price["currency"], locale)

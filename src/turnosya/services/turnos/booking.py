@@ -160,7 +160,7 @@ async def _at_once(turnos: Turnos, attempt: Attempt, once: Once) -> Kept | None:
 
     What it refuses was taken at the moment of the look.
     """
-    async with turnos.db.read() as tx:
+    async with turnos.db.at_once() as tx:
         look = await seats.look(tx, attempt.about, once=once)
     if look is None or look.revisions != attempt.shop.revisions:
         raise Stale

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.contracts.files import FileReleased, FileUsed, GetFiles, path_of
+from turnosya.contracts.files import FileNotUsable, FileReleased, FileUsed, GetFiles, path_of
 from turnosya.contracts.users import FindByPhone, GetAdmins, GetPeople, People, Person, PersonChanged
 from turnosya.runtime.messages import NotFound
 from turnosya.services.users import emails
-from turnosya.services.users.refusals import FileNotUsable
 from turnosya.services.users.store import accounts
 from turnosya.services.users.store.accounts import Account
 

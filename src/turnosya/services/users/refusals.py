@@ -58,14 +58,3 @@ class AskedTooSoon(ServiceError):
         "Acabamos de enviar um link. Espere um pouco e tente de novo.",
     )
     retry_after_s: int
-
-
-class FileNotUsable(ServiceError):
-    """The file does not exist, is somebody else's, or is not for this."""
-
-    kind = Kind.INVALID
-    says = Say(
-        "Ese archivo no se puede usar acá.",
-        "That file cannot be used here.",
-        "Esse arquivo não pode ser usado aqui.",
-    )

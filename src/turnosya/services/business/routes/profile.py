@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, invalid
@@ -26,6 +27,8 @@ from turnosya.services.business.routes.forms import (
     after_id,
     at_home,
 )
+from turnosya.services.business.routes.pictures import ImageShown
+from turnosya.services.business.routes.pictures import shown as image_shown
 from turnosya.services.business.state import DEFAULT_CURRENCY, Address, BusinessState, Location, Profile
 from turnosya.services.business.store.search import TIERS, Found, Place, Sort, Wanted
 
@@ -163,6 +166,10 @@ class BusinessShown(Resource):
     rating_distribution: dict[str, int]
     """How many gave one star, two stars … five."""
     verified: bool
+    profile_image: ImageShown | None
+    """Beside its name."""
+    portrait_image: ImageShown | None
+    """Across the top of its page."""
     distance_m: int | None
     """Metres from ``near``; null where nobody asked."""
     created_at: Instant
@@ -189,11 +196,12 @@ async def search(
     near: Near,
     radius_km: Annotated[float | None, Query(gt=0, le=20_100, allow_inf_nan=False)] = None,
     min_rating: Annotated[float | None, Query(ge=1, le=5, allow_inf_nan=False)] = None,
+    verified: bool = False,
     open_now: bool = False,
     free_on: CalendarDate | None = None,
     sort: Sort | None = None,
 ) -> Listed[BusinessShown]:
-    """Find businesses by words, category, place, rating and hours.
+    """Find businesses by words, category, place, rating, verification and hours.
 
     Accents and small typing errors do not matter. `near` is `lat,lon`; with it, answers say how far it is.
     A page of those that are open now, or have a time free on a date, may be short and still go on.
@@ -204,6 +212,7 @@ async def search(
         near=near,
         radius_m=None if radius_km is None else radius_km * 1000,
         min_rating=min_rating,
+        verified_at=real_now() if verified else None,
         sort=sort,
     )
     when = When(open_now, free_on)
@@ -323,7 +332,9 @@ def shown(state: BusinessState) -> BusinessShown:
         rating=Rating(average=state.average, count=sum(state.rating_counts)),
         rating_distribution={str(stars): times for stars, times in enumerate(state.rating_counts, 1)},
         distance_m=state.distance_m,
-        verified=False,
+        verified=state.is_verified(real_now()),
+        profile_image=None if state.profile_image is None else image_shown(state.profile_image),
+        portrait_image=None if state.portrait_image is None else image_shown(state.portrait_image),
         created_at=at_home(state.created_at, state),
         suspension=None
         if state.suspension is None

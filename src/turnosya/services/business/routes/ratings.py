@@ -16,6 +16,7 @@ from turnosya.services.business.ratings_state import Rating
 from turnosya.services.business.refusals import RatingRequiresVisit
 from turnosya.services.business.routes.forms import Here, after_id
 
+queue_routes = router("/v1/businesses/rating-reports", tags=["businesses"])
 routes = router("/v1/businesses/{business_id}", tags=["businesses"])
 
 Words = Annotated[str, Field(max_length=2000), AfterValidator(values.many_lines)]
@@ -34,8 +35,8 @@ class Reply(Closed):
     text: Words
 
 
-class Removal(Closed):
-    """Why an admin takes a rating out; it is kept with it."""
+class Why(Closed):
+    """Why a rating should not be there, or is taken out; it is kept with it."""
 
     reason: Words
 
@@ -52,6 +53,22 @@ class RatingShown(Resource):
     replied_at: Instant | None
     created_at: Instant
     updated_at: Instant
+
+
+class ReportShown(Resource):
+    """That a rating should not be there, as who said so sees it."""
+
+    id: UUID
+    rating_id: UUID
+    reason: str
+    created_at: Instant
+
+
+class ReportedShown(ReportShown):
+    """The same for admins, with the rating."""
+
+    reporter_id: UUID
+    rating: RatingShown
 
 
 @routes.put("/rating", responses=refuses(RatingRequiresVisit, Forbidden, Conflict))
@@ -93,12 +110,51 @@ async def take_reply_back(here: Here, business_id: UUID, rating_id: UUID, caller
     return Response(status_code=204)
 
 
+@routes.post("/ratings/{rating_id}/report", status_code=201, responses=refuses(Forbidden))
+async def report(
+    here: Here, *, business_id: UUID, rating_id: UUID, body: Why, caller: SignedIn
+) -> ReportShown:
+    """Say that a rating should not be there; once more changes the reason."""
+    made = await ratings.report(here, business_id, rating_id, caller, reason=body.reason)
+    return ReportShown(**{name: getattr(made, name) for name in ReportShown.model_fields})
+
+
+@queue_routes.get("", responses=refuses(Forbidden))
+async def reported(here: Here, _admin: Admin, page: Paged) -> Listed[ReportedShown]:
+    """Reports that nobody has looked at, those that wait longest first (admin)."""
+    found = await ratings.reported(here, after=after_id(page), limit=page.read)
+    items = [
+        ReportedShown(
+            id=one.id,
+            rating_id=one.rating_id,
+            reason=one.reason,
+            created_at=one.created_at,
+            reporter_id=one.user_id,
+            rating=_shown(rating),
+        )
+        for one, rating in found
+    ]
+    return page.of(items, sort_values=lambda one: [one.id])
+
+
+@routes.delete(
+    "/ratings/{rating_id}/reports",
+    status_code=204,
+    response_class=Response,
+    responses=refuses(Forbidden),
+)
+async def dismiss(here: Here, business_id: UUID, rating_id: UUID, admin: Admin) -> Response:
+    """Let a reported rating stand (admin)."""
+    await ratings.dismiss(here, business_id, rating_id, admin.user_id)
+    return Response(status_code=204)
+
+
 @routes.post(
     "/ratings/{rating_id}/removal", status_code=204, response_class=Response, responses=refuses(Forbidden)
 )
-async def remove(here: Here, business_id: UUID, rating_id: UUID, body: Removal, _admin: Admin) -> Response:
+async def remove(here: Here, *, business_id: UUID, rating_id: UUID, body: Why, admin: Admin) -> Response:
     """Take a rating out (admin)."""
-    await ratings.remove(here, business_id, rating_id, reason=body.reason)
+    await ratings.remove(here, business_id, rating_id, admin.user_id, reason=body.reason)
     return Response(status_code=204)
 
 

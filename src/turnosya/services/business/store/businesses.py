@@ -23,23 +23,28 @@ from turnosya.services.business.state import (
     StaffMember,
     Suspension,
 )
-from turnosya.services.business.store import found_by
+from turnosya.services.business.store import found_by, pictures
 from turnosya.services.business.tables import businesses, services, staff
+
+READ = (*businesses.c, pictures.SINGLES)
+"""What ``state_of`` makes a business of."""
 
 
 async def find(tx: Transaction, business_id: UUID) -> BusinessState | None:
     """The whole business, also when it is deleted."""
-    return await _whole(tx, select(businesses).where(businesses.c.id == business_id))
+    return await _whole(tx, select(*READ).where(businesses.c.id == business_id))
 
 
 async def lock(tx: Transaction, business_id: UUID) -> BusinessState | None:
     """The whole business, which nobody else changes until this transaction ends."""
-    return await _whole(tx, select(businesses).where(businesses.c.id == business_id).with_for_update())
+    return await _whole(
+        tx, select(*READ).where(businesses.c.id == business_id).with_for_update(of=businesses)
+    )
 
 
 async def find_profile(tx: Transaction, business_id: UUID) -> BusinessState | None:
     """A business that is not deleted, without its offers and members."""
-    statement = select(businesses).where(businesses.c.id == business_id, ~businesses.c.deleted)
+    statement = select(*READ).where(businesses.c.id == business_id, ~businesses.c.deleted)
     row = (await tx.execute(statement)).mappings().first()
     return None if row is None else state_of(row)
 
@@ -83,7 +88,7 @@ async def addressed(tx: Transaction, state: BusinessState) -> BusinessState:
 
 async def find_by_slug(tx: Transaction, slug: str) -> BusinessState | None:
     """The whole business whose page that is, if it is not deleted."""
-    return await _whole(tx, select(businesses).where(businesses.c.slug == slug, ~businesses.c.deleted))
+    return await _whole(tx, select(*READ).where(businesses.c.slug == slug, ~businesses.c.deleted))
 
 
 async def add(tx: Transaction, state: BusinessState) -> None:
@@ -148,7 +153,7 @@ async def _whole(tx: Transaction, statement: Select[Any]) -> BusinessState | Non
 async def _profiles(
     tx: Transaction, where: Sequence[ColumnElement[bool]], *, after: UUID | None, limit: int
 ) -> list[BusinessState]:
-    statement = select(businesses).where(~businesses.c.deleted, *where).order_by(businesses.c.id).limit(limit)
+    statement = select(*READ).where(~businesses.c.deleted, *where).order_by(businesses.c.id).limit(limit)
     if after is not None:
         statement = statement.where(businesses.c.id > after)
     return [state_of(row) for row in (await tx.execute(statement)).mappings()]
@@ -181,7 +186,7 @@ async def _put(tx: Transaction, table: Table, columns: dict[str, Any]) -> None:
 def state_of(
     row: RowMapping, *, offers: tuple[Offer, ...] = (), members: tuple[StaffMember, ...] = ()
 ) -> BusinessState:
-    """A row of ``businesses``, with its parts if they were read."""
+    """A row of ``READ``, with its parts if they were read."""
     return BusinessState(
         id=row["id"],
         version=row["version"],
@@ -196,6 +201,9 @@ def state_of(
         if row["suspended_at"] is None
         else Suspension(row["suspended_at"], row["suspended_reason"]),
         rating_counts=tuple(row["rating_counts"]),
+        verified_until=row["verified_until"],
+        profile_image=pictures.single(row["pictures"], "profile_image"),
+        portrait_image=pictures.single(row["pictures"], "portrait_image"),
         distance_m=None if (far := row.get("distance_m")) is None else round(far),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import cos, inf, radians
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
@@ -29,7 +30,7 @@ from turnosya.services.business import rules
 from turnosya.services.business.categories import spellings
 from turnosya.services.business.sought import sought
 from turnosya.services.business.state import BusinessState, Location
-from turnosya.services.business.store.businesses import state_of
+from turnosya.services.business.store.businesses import READ, state_of
 from turnosya.services.business.store.found_by import Looked, look_up, words_of
 from turnosya.services.business.store.found_by import query as match
 from turnosya.services.business.tables import businesses
@@ -64,6 +65,8 @@ class Wanted:
     near: Location | None = None
     radius_m: float | None = None
     min_rating: float | None = None
+    verified_at: datetime | None = None
+    """Only those that are verified then."""
     sort: Sort | None = None
 
     @property
@@ -80,7 +83,7 @@ class Wanted:
     @property
     def is_narrow(self) -> bool:
         """Whether anything is asked for that some businesses have and others have not."""
-        narrowing = (self.category, self.min_rating, self.radius_m)
+        narrowing = (self.category, self.min_rating, self.radius_m, self.verified_at)
         return bool(self.words) or any(one is not None for one in narrowing)
 
 
@@ -201,7 +204,7 @@ def _matching(
 
 
 async def _whole(tx: Transaction, wanted: Wanted, chosen: Sequence[Place]) -> list[Found]:
-    columns: list[ColumnElement[Any]] = [*businesses.c]
+    columns: list[ColumnElement[Any]] = [*READ]
     if wanted.near is not None:
         columns.append(_distance(wanted.near).label("distance_m"))
     statement = select(*columns).where(businesses.c.id.in_([place.id for place in chosen]))
@@ -269,6 +272,8 @@ def _conditions(wanted: Wanted, query: _Query | None, radius_m: float | None) ->
         conditions.append(businesses.c.sought_category.in_(spellings(wanted.category)))
     if wanted.min_rating is not None:
         conditions.append(businesses.c.average >= wanted.min_rating)
+    if wanted.verified_at is not None:
+        conditions.append(businesses.c.verified_until > wanted.verified_at)
     if wanted.near is not None:
         conditions.append(businesses.c.lat.is_not(None))
         if radius_m is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from socketio import packet
@@ -13,11 +13,17 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.identity import Caller, TokenExpired
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import Language
-from turnosya.services.chat.rules import Allowance
+from turnosya.services.chat import packed
+from turnosya.services.chat.live import Packed
+from turnosya.services.chat.rules import Allowance, Typing
 from turnosya.services.chat.sockets.engine import Engine
 
 WARNED_BEFORE_S = 60.0
-_EVENTS_A_SECOND, _EVENTS_AT_ONCE = 50.0, 200.0
+_PACKETS_A_SECOND, _PACKETS_AT_ONCE = 50.0, 200.0
+# Whoever goes on so long after having been told that it is too fast is no app.
+_TOO_FAST_AT_MOST = 500
+# A token is checked each time; an app whose first one was refused comes with a fresh one.
+_TRIES_TO_CONNECT = 5
 
 Verify = Callable[[Mapping[str, Any]], Awaitable[Caller]]
 
@@ -36,8 +42,11 @@ class Connection:
         self.pending: packet.Packet | None = None
         """A packet whose attachments are still to come."""
         now_s = asyncio.get_running_loop().time()
-        self.allowance = Allowance(_EVENTS_A_SECOND, _EVENTS_AT_ONCE, _EVENTS_AT_ONCE, now_s)
-        self.typing_shown_s: dict[str, float] = {}
+        self._allowance = Allowance(_PACKETS_A_SECOND, _PACKETS_AT_ONCE, _PACKETS_AT_ONCE, now_s)
+        self.is_too_fast = False
+        self._too_fast = 0
+        self._tries = 0
+        self.typing = Typing()
         self._caller: Caller | None = None
         self._timers: list[asyncio.TimerHandle] = []
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -64,6 +73,17 @@ class Connection:
             loop.call_later(left_s, lambda: self._start(self.end(TokenExpired()))),
         ]
 
+    def takes_a_packet(self) -> bool:
+        """Counts it. Who goes on too fast is told so for a while (``is_too_fast``), and then not served."""
+        self.is_too_fast = self._allowance.take(asyncio.get_running_loop().time()) is not None
+        self._too_fast += self.is_too_fast
+        return self._too_fast <= _TOO_FAST_AT_MOST
+
+    def may_try_to_connect(self) -> bool:
+        """Counts a try to say who it is."""
+        self._tries += 1
+        return self._tries <= _TRIES_TO_CONNECT
+
     def close_after(self, seconds: float) -> None:
         """Unless it has said by then who it is."""
         loop = asyncio.get_running_loop()
@@ -80,20 +100,21 @@ class Connection:
             await self._engine.end(self.engine_sid, "nobody")
 
     async def _warn(self) -> None:
-        await self.emit("auth:expiring", {"expires_at": self.caller.expires_at.isoformat()})
+        body = {"expires_at": self.caller.expires_at.isoformat()}
+        await self.hand(packed.event("auth:expiring", body))
 
-    async def emit(self, event: str, shown: Mapping[str, Any]) -> bool:
+    async def hand(self, said: Packed) -> bool:
         """Hands it an event; whether it took it."""
-        return await self.say(packet.Packet(packet.EVENT, data=[event, shown]))
+        return await self._engine.hand(self.engine_sid, said)
 
     async def say(self, said: packet.Packet) -> bool:
         """Any packet."""
-        return await self._engine.send_text(self.engine_sid, cast("str", said.encode()))
+        return await self.hand(packed.message(said))
 
     async def end(self, refusal: ServiceError | None) -> None:
         """Says why, disconnects and closes."""
         if refusal is not None:
-            await self.emit("auth:ended", {"code": refusal.code})
+            await self.hand(packed.event("auth:ended", {"code": refusal.code}))
         if self.is_connected:
             await self.say(packet.Packet(packet.DISCONNECT))
         await self._engine.end(self.engine_sid, refusal.code if refusal else "server shutting down")

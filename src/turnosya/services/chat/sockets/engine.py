@@ -18,6 +18,8 @@ import structlog
 from engineio import async_socket, exceptions, packet, payload
 from engineio.exceptions import EngineIOError
 
+from turnosya.services.chat.live import Packed
+
 log = structlog.get_logger()
 
 MAX_PACKET_BYTES = 64 * 1024
@@ -64,13 +66,13 @@ class Engine(engineio.AsyncServer):
         made.__class__ = Fenced
         return cast("Fenced", made)
 
-    async def send_text(self, engine_sid: str, text: str) -> bool:
+    async def hand(self, engine_sid: str, said: Packed) -> bool:
         """Queues one packet of Socket.IO; whether the socket is still there and took it."""
         found = cast("dict[str, Fenced]", self.sockets).get(engine_sid)
         if found is None or found.closed:
             return False
         try:
-            await found.send(packet.Packet(packet.MESSAGE, data=text))
+            await found.send(cast("packet.Packet", said))
         except exceptions.EngineIOError:
             return False
         return not found.closed
@@ -105,10 +107,32 @@ class Fenced(async_socket.AsyncSocket):
         await super().send(pkt)
 
     async def poll(self) -> list[packet.Packet]:
-        """What is queued, as soon as there is something."""
-        found = await super().poll()
+        """What is queued, as soon as there is something; nothing at the end.
+
+        As the library's own, which makes a task for every packet that it waits for.
+        """
+        found: list[packet.Packet] = []
+        try:
+            said = self.queue.get_nowait()
+        except asyncio.QueueEmpty:
+            said = await self._waited_for()
+        while said is not None:
+            found.append(said)
+            if self.queue.empty():
+                break
+            said = self.queue.get_nowait()
+        if said is None and found:
+            # The end stays for the next poll.
+            self.queue.put_nowait(None)
         self._queued_bytes = 0
         return found
+
+    async def _waited_for(self) -> packet.Packet | None:
+        try:
+            async with asyncio.timeout(self.server.ping_interval + self.server.ping_timeout):
+                return await self.queue.get()
+        except (TimeoutError, asyncio.CancelledError):
+            raise exceptions.QueueEmpty from None
 
     async def close(self, wait: bool = True, abort: bool = False, reason: Any = None) -> None:  # noqa: ANN401, FBT001, FBT002 - the library's own signature
         """Never waits for a reader to take what is queued."""
@@ -137,7 +161,7 @@ class Fenced(async_socket.AsyncSocket):
             raise exceptions.ContentTooLongError
         try:
             packets = _Polled(encoded_payload=body.decode("utf-8")).packets
-        except (ValueError, KeyError, IndexError):
+        except (ValueError, KeyError, IndexError, RecursionError):
             raise EngineIOError from None
         for one in packets:
             await self.receive(one)
@@ -155,7 +179,7 @@ class Fenced(async_socket.AsyncSocket):
         self._reading = asyncio.current_task()
         try:
             await super()._websocket_handler(ws)
-        except (ValueError, IndexError, OSError, EngineIOError):
+        except (ValueError, IndexError, OSError, EngineIOError, RecursionError):
             await self._give_up("parse error")
             await ws.close()
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from turnosya.contracts.chat import TypingShown
 from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.identity import TokenInvalid
 from turnosya.runtime.messages import FieldError, Invalid, NotFound, ServiceError
-from turnosya.services.chat import rules, shown, writing
+from turnosya.services.chat import hints, shown, writing
 from turnosya.services.chat.conversations import for_member
 from turnosya.services.chat.refusals import TooFast
 from turnosya.services.chat.sockets.asked import Read, Renew, Send, Sync, Typing
@@ -26,11 +27,16 @@ log = structlog.get_logger()
 Answer = dict[str, Any]
 
 
+def name_of(name: str) -> str:
+    """What a step with this event is called."""
+    return f"socket {name if name in _EVENTS else 'unknown'}"
+
+
 async def answer(chat: Chat, connection: Connection, name: str, arguments: Sequence[Any]) -> Answer:
     """Does what was asked; a refusal is an answer like any other."""
     known = _EVENTS.get(name)
     try:
-        if connection.allowance.take(asyncio.get_running_loop().time()) is not None:
+        if connection.is_too_fast:
             raise TooFast
         if known is None:
             raise NotFound
@@ -71,15 +77,14 @@ async def _read(chat: Chat, connection: Connection, asked: Read) -> Answer:
 
 
 async def _typing(chat: Chat, connection: Connection, asked: Typing) -> Answer:
-    now_s = asyncio.get_running_loop().time()
-    last_s = connection.typing_shown_s.get(str(asked.conversation_id), -rules.TYPING_EVERY_S)
-    if asked.typing and now_s - last_s < rules.TYPING_EVERY_S:
-        return {}
     user_id = connection.caller.user_id
-    await writing.show_typing(chat, user_id, asked.conversation_id, typing=asked.typing)
-    if len(connection.typing_shown_s) > _CONVERSATIONS_TYPED_IN:
-        connection.typing_shown_s.clear()
-    connection.typing_shown_s[str(asked.conversation_id)] = now_s if asked.typing else -rules.TYPING_EVERY_S
+    others = await writing.who_sees_typing(chat, user_id, asked.conversation_id)
+    now_s = asyncio.get_running_loop().time()
+    if others and connection.typing.goes_on(asked.conversation_id, typing=asked.typing, now_s=now_s):
+        said = TypingShown(
+            conversation_id=asked.conversation_id, user_id=user_id, typing=asked.typing, member_ids=others
+        )
+        hints.tell(chat, said)
     return {}
 
 
@@ -101,7 +106,6 @@ async def _renew(_chat: Chat, connection: Connection, asked: Renew) -> Answer:
     return {"expires_at": caller.expires_at.isoformat()}
 
 
-_CONVERSATIONS_TYPED_IN = 1000
 _Work = Callable[["Chat", "Connection", Any], Awaitable[Answer]]
 _EVENTS: Mapping[str, tuple[TypeAdapter[Any], _Work]] = {
     "message:send": (TypeAdapter(Send), _send),

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenMissing
 from turnosya.runtime.messages import ServiceError
 from turnosya.runtime.problems import language_of
+from turnosya.runtime.spans import Kind, Span, enter
 from turnosya.services.chat import showing
 from turnosya.services.chat.sockets import events
 from turnosya.services.chat.sockets.connection import Connection
@@ -112,7 +113,7 @@ class SocketServer:
                 return
             whole, connection.pending = connection.pending, None
         else:
-            if not isinstance(said, str):
+            if not isinstance(said, str) or not connection.takes_a_packet():
                 raise Broken
             whole = packet.Packet(encoded_packet=said)
             if whole.attachment_count:
@@ -150,7 +151,8 @@ class SocketServer:
                 )
             )
             return
-        if connection.is_connected or not (said.data is None or isinstance(said.data, dict)):
+        is_well_formed = said.data is None or isinstance(said.data, dict)
+        if connection.is_connected or not is_well_formed or not connection.may_try_to_connect():
             raise Broken
         auth, header = cast("dict[str, Any]", said.data or {}), connection.opened_with
         if auth.get("token") is None and header is not None:
@@ -161,6 +163,7 @@ class SocketServer:
             await showing.begin(self._chat, connection)
         except ServiceError as refusal:
             self._chat.live.leave(connection)
+            connection.close_after(self._chat.settings.chat_connect_within_s)
             data = {"message": refusal.says.en, "data": {"code": refusal.code}}
             await connection.say(packet.Packet(packet.CONNECT_ERROR, data=data))
             return
@@ -189,6 +192,8 @@ class SocketServer:
         if not isinstance(data, list) or not data or not isinstance(data[0], str) or data[0] in _RESERVED:
             raise Broken
         name, *arguments = data  # pyright: ignore[reportUnknownVariableType] - any JSON
-        answer = await events.answer(self._chat, connection, name, arguments)  # pyright: ignore[reportUnknownArgumentType]
+        # Each is a request of its own: its socket may be hours old. What it is called is whatever one types.
+        with Span(enter(None, None), "chat", Kind.SERVER, events.name_of(name)):  # pyright: ignore[reportUnknownArgumentType]
+            answer = await events.answer(self._chat, connection, name, arguments)  # pyright: ignore[reportUnknownArgumentType]
         if said.id is not None:
             await connection.say(packet.Packet(packet.ACK, data=[answer], id=said.id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from turnosya.contracts.jobs import Job, Recurrence
-from turnosya.runtime.database import Transaction
+from turnosya.runtime.database import AtOnce, Statements, Transaction
 from turnosya.runtime.ids import new_id
 
 # A key scheduled anew keeps the lease of what still runs under it: never two at a time.
@@ -228,7 +228,7 @@ async def look(tx: Transaction, *, now: datetime) -> Outlook:
 
 
 async def claim(
-    tx: Transaction, *, now: datetime, room: int, lease_for: timedelta, followed: Followed | None = None
+    tx: AtOnce, *, now: datetime, room: int, lease_for: timedelta, followed: Followed | None = None
 ) -> list[Start]:
     """Takes what is due; nobody else may take it before its lease ends.
 
@@ -241,37 +241,36 @@ async def claim(
         "clock_version": None if followed is None else followed.version,
         "silent_for": None if followed is None else followed.silent_for,
     }
-    rows = (await tx.execute(_CLAIM, values)).mappings().all()
-    ordered = sorted(rows, key=lambda row: (-row["priority"], row["run_at"], row["number"]))
-    return [_start({name: row[name] for name in row if name != "priority"}) for row in ordered]
+    rows = await tx.rows(_CLAIM, values)
+    return [_start(row) for row in sorted(rows, key=lambda row: (-row.priority, row.run_at, row.number))]
 
 
 async def lost(tx: Transaction, *, now: datetime) -> list[Start]:
     """Jobs whose last worker was lost, held until this transaction ends."""
-    return [_start(row) for row in (await tx.execute(_LOST, {"now": now})).mappings()]
+    return [_start(row) for row in await tx.rows(_LOST, {"now": now})]
 
 
 def _start(row: Any) -> Start:  # noqa: ANN401 - a row of this file
-    recurs = row["recurs"]
-    values: dict[str, Any] = dict(row)
-    values["recurs"] = None if recurs is None else Recurrence.model_validate(recurs)
+    values: dict[str, Any] = {one.name: getattr(row, one.name) for one in fields(Start)}
+    if values["recurs"] is not None:
+        values["recurs"] = Recurrence.model_validate(values["recurs"])
     return Start(**values)
 
 
-async def end(tx: Transaction, *endings: Ending) -> set[tuple[UUID, int]]:
+async def end(tx: Statements, *endings: Ending) -> set[tuple[UUID, int]]:
     """Writes what became of starts; ids and fences of those of which no newer one has taken over."""
-    written = await tx.execute(_END, {"ends": json.dumps([ending.as_json() for ending in endings])})
+    written = await tx.rows(_END, {"ends": json.dumps([ending.as_json() for ending in endings])})
     return {(row.id, row.fence) for row in written}
 
 
-async def renew(tx: Transaction, starts: list[Start], *, lease_for: timedelta) -> set[tuple[UUID, int]]:
+async def renew(tx: AtOnce, starts: list[Start], *, lease_for: timedelta) -> set[tuple[UUID, int]]:
     """Says of running starts that their worker lives; ids and fences of those that are still its own."""
     values = {
         "ids": [start.id for start in starts],
         "fences": [start.fence for start in starts],
         "lease_for": lease_for,
     }
-    return {(row.id, row.fence) for row in await tx.execute(_RENEW, values)}
+    return {(row.id, row.fence) for row in await tx.rows(_RENEW, values)}
 
 
 async def has_unstarted(tx: Transaction, *, now: datetime) -> bool:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SIGNED_S = 12 * 3600
 _KEPT_S = 24 * 3600
+# Created, and accepted where the service tells later what became of it (RFC 8030, 5 and 5.1).
+_TAKEN = (201, 202)
 _GONE = (404, 410)
 _TOO_MANY, _SERVER_ERROR, _FORBIDDEN = 429, 500, 403
 
@@ -91,10 +93,11 @@ class Browser:
 
 def _outcome(answer: httpx.Response, token: str) -> Outcome:
     status, reason = answer.status_code, f"webpush_{answer.status_code}"
-    if answer.is_success:
+    if status in _TAKEN:
         return Outcome("sent", provider_id=answer.headers.get("location"))
     if status in _GONE:
         return Outcome("elsewhere", reason, gone=[token])
     if status == _TOO_MANY or status >= _SERVER_ERROR:
         return Outcome("again", reason, after_s=asked_wait_s(answer))
-    return Outcome("refused", reason)
+    # Any other yes is somebody's between us: a page of a hotel.
+    return Outcome("unknown" if answer.is_success else "refused", reason)

@@ -59,7 +59,6 @@ class Mail:
             await client.connect()
             handed = True
             await client.send_message(letter, recipients=[message.address])
-            await client.quit()
         except aiosmtplib.SMTPRecipientsRefused as error:
             code = error.recipients[0].code if error.recipients else _PERMANENT
             return _refused(code, shut_days=_FOREVER if code >= _PERMANENT else None)
@@ -72,6 +71,7 @@ class Mail:
         except (aiosmtplib.SMTPException, TimeoutError):
             return Outcome("unknown", "no_answer") if handed else Outcome("again", "not_reached")
         finally:
+            # Without QUIT: a server that has taken the letter and does not say goodbye has it all the same.
             client.close()
         return Outcome("sent", provider_id=letter["Message-ID"])
 

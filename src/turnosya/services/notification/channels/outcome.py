@@ -54,6 +54,8 @@ class Outcome:
     """The address takes nothing: it is not tried again for so many days, 0 for ever."""
     gone: Sequence[str] = ()
     """Tokens of devices that are no more."""
+    requests: int = 1
+    """How often the provider was asked."""
 
 
 class Channel(Protocol):

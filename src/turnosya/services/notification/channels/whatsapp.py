@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -47,7 +48,8 @@ class WhatsApp:
         """Hands a message over; an Argentine number that is not known with its 9 is tried without."""
         outcome = await self._send_to(message, message.address.lstrip("+"))
         if outcome.kind == "elsewhere" and message.address.startswith("+" + _NINE):
-            return await self._send_to(message, "54" + message.address.removeprefix("+" + _NINE))
+            number = "54" + message.address.removeprefix("+" + _NINE)
+            return replace(await self._send_to(message, number), requests=2)
         return outcome
 
     async def _send_to(self, message: Outgoing, number: str) -> Outcome:

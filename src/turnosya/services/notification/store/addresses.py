@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import text
 
 from turnosya.runtime.database import Transaction
-from turnosya.services.notification.rules import Channel, Way
+from turnosya.services.notification.rules import Channel, Pace, Way
 
 _SHUT = text(
     "SELECT channel, address FROM suppressions"
@@ -30,24 +30,29 @@ _PAUSE = text(
     " ON CONFLICT (channel) DO UPDATE SET paused_for = excluded.paused_for,"
     " paused_until = greatest(channels.paused_until, excluded.paused_until)"
 )
-_IS_PAUSED = text(
-    "SELECT paused_for FROM channels WHERE channel = :channel AND paused_until > clock_timestamp()"
+# A channel's next_at is when all that has gone would have gone at an even pace: what lies ahead is in debt.
+_OUTLOOK = text(
+    "SELECT CASE WHEN paused_until > clock_timestamp() THEN paused_for END AS paused_for,"
+    " greatest(extract(epoch FROM next_at - clock_timestamp()), 0)::float8 AS ahead_s"
+    " FROM channels WHERE channel = :channel"
 )
-# How many may go now at so many a second: as many as fit between the last one's time and a second ahead.
-_PACE = text(
-    """
-    INSERT INTO channels (channel, next_at)
-    VALUES (:channel, clock_timestamp() + make_interval(secs => CAST(:taken AS float8) / :per_s))
-    ON CONFLICT (channel) DO UPDATE SET
-        next_at = greatest(channels.next_at, clock_timestamp())
-                  + make_interval(secs => CAST(:taken AS float8) / :per_s)
-    """
+_HOLD = text(
+    "SELECT greatest(extract(epoch FROM next_at - clock_timestamp()), 0)::float8 FROM channels"
+    " WHERE channel = :channel FOR UPDATE"
 )
-_ROOM = text(
-    "SELECT coalesce((SELECT floor(extract(epoch FROM clock_timestamp() + make_interval(secs => :ahead_s)"
-    " - greatest(next_at, clock_timestamp())) * :per_s) FROM channels WHERE channel = :channel FOR UPDATE),"
-    " :ahead_s * :per_s)"
+_BEGIN = text("INSERT INTO channels (channel) VALUES (:channel) ON CONFLICT DO NOTHING")
+_COUNT = text(
+    "UPDATE channels SET next_at = greatest(next_at, clock_timestamp()) + make_interval(secs => :by_s)"
+    " WHERE channel = :channel"
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Why nothing goes out on a channel now, if so, and how far ahead of its pace it is."""
+
+    paused_for: str | None = None
+    ahead_s: float = 0.0
 
 
 async def shut(tx: Transaction, ways: Sequence[Way]) -> set[Way]:
@@ -80,18 +85,25 @@ async def pause(tx: Transaction, channel: Channel, *, rest: timedelta, reason: s
     await tx.execute(_PAUSE, {"channel": channel, "rest": rest, "reason": reason})
 
 
-async def paused_for(tx: Transaction, channel: Channel) -> str | None:
-    """Why nothing goes out on a channel now; None when it does."""
-    found: Any = (await tx.execute(_IS_PAUSED, {"channel": channel})).scalar_one_or_none()
-    return None if found is None else str(found)
+async def outlook(tx: Transaction, channel: Channel) -> Outlook:
+    """A look at a channel that holds nobody up."""
+    found = (await tx.execute(_OUTLOOK, {"channel": channel})).one_or_none()
+    return Outlook() if found is None else Outlook(found.paused_for, found.ahead_s)
 
 
-async def room(tx: Transaction, channel: Channel, *, per_s: float, ahead_s: float) -> int:
-    """How many messages may go now; nobody else takes room before this transaction ends."""
-    values = {"channel": channel, "per_s": per_s, "ahead_s": ahead_s}
-    return max(0, int((await tx.execute(_ROOM, values)).scalar_one()))
+async def take_room(tx: Transaction, channel: Channel, *, pace: Pace, wanted: int) -> int:
+    """How many of ``wanted`` may go now; no copy takes room before this transaction ends."""
+    held = (await tx.execute(_HOLD, {"channel": channel})).scalar_one_or_none()
+    if held is None:
+        # The first ever on this channel: of two copies one makes the row, and both hold it in turn.
+        await tx.execute(_BEGIN, {"channel": channel})
+        held = (await tx.execute(_HOLD, {"channel": channel})).scalar_one()
+    taken = min(wanted, pace.room(held))
+    if taken:
+        await count(tx, channel, pace=pace, sent=taken)
+    return taken
 
 
-async def take_room(tx: Transaction, channel: Channel, *, per_s: float, taken: int) -> None:
-    """So many go now."""
-    await tx.execute(_PACE, {"channel": channel, "per_s": per_s, "taken": taken})
+async def count(tx: Transaction, channel: Channel, *, pace: Pace, sent: int) -> None:
+    """So many went, whether there was room or not: who comes next waits for it."""
+    await tx.execute(_COUNT, {"channel": channel, "by_s": sent / pace.per_s})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -149,16 +149,10 @@ class Receipt:
     reason: str | None = None
 
 
-async def claim(
-    tx: Transaction,
-    lane: str,
-    channels: Sequence[Channel],
-    *,
-    limit: int,
-    lease_s: float,
-    apart_s: float = 0.0,
+async def waiting(
+    tx: Transaction, lane: str, channels: Sequence[Channel], *, limit: int, apart_s: float = 0.0
 ) -> list[Delivery]:
-    """Takes queued deliveries, oldest first, to be handed over at once; nobody else has them meanwhile.
+    """Queued deliveries, oldest first, that nobody else claims while this transaction lasts.
 
     At most one for each address; none where ``apart_s`` seconds have not passed since the last one there.
     """
@@ -167,16 +161,19 @@ async def claim(
     if apart_s > 0:
         statement, wanted["apart_s"] = _CANDIDATES_APART, apart_s
     rows = await tx.execute(statement, wanted)
-    chosen: dict[tuple[str, str], dict[str, Any]] = {}
+    chosen: dict[tuple[str, str], Delivery] = {}
     for row in rows.mappings():
-        chosen.setdefault((row["channel"], row["address"]), dict(row))
-    if not chosen:
-        return []
+        chosen.setdefault((row["channel"], row["address"]), Delivery(**row))
+    return list(chosen.values())
+
+
+async def claim(tx: Transaction, chosen: Sequence[Delivery], *, lease_s: float) -> list[Delivery]:
+    """Takes what ``waiting`` found, to be handed over at once; nobody else has it until the lease is over."""
     claim_id = new_id()
-    ids = [row["id"] for row in chosen.values()]
-    await tx.execute(_CLAIM, {"claim": claim_id, "lease_s": lease_s, "ids": ids})
-    handed: dict[str, Any] = {"claim": claim_id}
-    return [Delivery(**(row | handed | {"attempts": row["attempts"] + 1})) for row in chosen.values()]
+    await tx.execute(
+        _CLAIM, {"claim": claim_id, "lease_s": lease_s, "ids": [delivery.id for delivery in chosen]}
+    )
+    return [replace(delivery, claim=claim_id, attempts=delivery.attempts + 1) for delivery in chosen]
 
 
 async def sent(tx: Transaction, delivery: Delivery, *, provider_id: str | None, fallback_s: float) -> bool:

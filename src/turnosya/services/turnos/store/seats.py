@@ -14,11 +14,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Dialect, Executable, Row, text
+import asyncpg
+from sqlalchemy import Dialect, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from turnosya.runtime.database import Transaction
+from turnosya.runtime.database import AtOnce, Statements, Transaction
 from turnosya.runtime.idempotency import IdempotencyInProgress, Kept, Once
 from turnosya.runtime.messages import Event, Unavailable
 from turnosya.services.turnos.availability import Reason, Taken
@@ -80,6 +81,7 @@ def _writing(condition: str) -> str:
             answer = excluded.answer, kept_at = clock_timestamp()
     )
     INSERT INTO appointments ({", ".join(_COLUMNS)}) SELECT {_VALUES} WHERE (SELECT is_so FROM so)
+    RETURNING id
     """  # noqa: S608 - made of constants and the names of our own columns
 
 
@@ -192,19 +194,23 @@ def _in_order(keys: Iterable[int], once: Once | None) -> list[int]:
 
 
 async def _locking(
-    tx: Transaction, statement: Executable, values: Mapping[str, Any], once: Once | None
-) -> CursorResult[Any]:
+    tx: Statements, statement: TextClause, values: Mapping[str, Any], once: Once | None
+) -> Sequence[Any]:
     try:
-        return await tx.execute(statement, values)
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != "55P03":
+        return await tx.rows(statement, values)
+    except (DBAPIError, asyncpg.LockNotAvailableError) as error:
+        if _sqlstate(error) != "55P03":
             raise
         raise IdempotencyInProgress if once and once.key else Unavailable from error
 
 
-async def look(tx: Transaction, about: About, *, once: Once) -> Look | None:
+def _sqlstate(error: DBAPIError | asyncpg.PostgresError) -> str | None:
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
+
+
+async def look(tx: Statements, about: About, *, once: Once) -> Look | None:
     """All that a booking depends on; None for a business that turnos does not know."""
-    found = (await tx.execute(_LOOK, {"key": once.key, **about.values()})).all()
+    found = await tx.rows(_LOOK, {"key": once.key, **about.values()})
     if not found:
         return None
     first = found[0]
@@ -237,7 +243,7 @@ class New:
     answer: Mapping[str, Any] | None = None
     used_holds: Sequence[UUID] = ()
 
-    def values(self, tx: Transaction) -> dict[str, Any]:
+    def values(self, tx: Statements) -> dict[str, Any]:
         """The parameters of the statements that write it."""
         outgoing = [tx.outgoing(event) for event in self.events]
         return {
@@ -268,7 +274,7 @@ async def write(tx: Transaction, new: New) -> Reason | None:
     return None
 
 
-async def write_if_still_so(tx: Transaction, new: New, seen: Look, keys: Iterable[int]) -> bool:
+async def write_if_still_so(tx: AtOnce, new: New, seen: Look, keys: Iterable[int]) -> bool:
     """Takes the locks and stores it if all is as ``seen``, in one statement that is all of its transaction.
 
     False if something has changed, or a constraint refuses it: nothing is written then.
@@ -283,8 +289,8 @@ async def write_if_still_so(tx: Transaction, new: New, seen: Look, keys: Iterabl
         "seen": list(seen.seen),
     }
     try:
-        return bool((await _locking(tx, _WRITE_IF_STILL_SO, values, once)).rowcount)
-    except IntegrityError as error:
+        return bool(await _locking(tx, _WRITE_IF_STILL_SO, values, once))
+    except asyncpg.IntegrityConstraintViolationError as error:
         conflict_of(error)
         return False
 
@@ -294,9 +300,9 @@ def row_values(turno: Turno) -> dict[str, Any]:
     return {name: getattr(turno, name) for name in _COLUMNS}
 
 
-def conflict_of(error: IntegrityError) -> Reason:
+def conflict_of(error: IntegrityError | asyncpg.IntegrityConstraintViolationError) -> Reason:
     """Which promise of the database a write would have broken; raises the error again if none of ours."""
-    cause = getattr(error.orig, "__cause__", None)
+    cause: object = getattr(error.orig, "__cause__", None) if isinstance(error, IntegrityError) else error
     reason = _CONFLICT_OF.get(str(getattr(cause, "constraint_name", "")))
     if reason is None:
         raise error
@@ -308,7 +314,7 @@ def json_value(value: object) -> Any:  # noqa: ANN401 - any JSON
     return json.loads(value) if isinstance(value, str) else value
 
 
-def _seat(row: Row[Any]) -> Seat:
+def _seat(row: Any) -> Seat:  # noqa: ANN401 - of the look
     status = Status(row.status)
     return Seat(
         id=row.id,

@@ -7,6 +7,7 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from turnosya.contracts.auth import OtpAttemptsExceeded
+from turnosya.contracts.files import FileNotUsable
 from turnosya.contracts.users import CredentialsInvalid
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import Admin, CallerLanguage, OnceOnly, SignedIn, kept_response, router
@@ -14,7 +15,7 @@ from turnosya.runtime.messages import Forbidden, invalid
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.users import credentials, people, registration, roles
-from turnosya.services.users.refusals import AskedTooSoon, CodeNotValid, EmailTaken, FileNotUsable, PhoneTaken
+from turnosya.services.users.refusals import AskedTooSoon, CodeNotValid, EmailTaken, PhoneTaken
 from turnosya.services.users.registration import NewPerson
 from turnosya.services.users.routes.forms import (
     Code,
