@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from turnosya.contracts.files import FileFacts, FileNotUsable
 from turnosya.runtime.fields import Closed, Instant, Resource
-from turnosya.runtime.http import Admin, OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.http import Admin, NoBody, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, Unavailable, invalid
 from turnosya.runtime.pages import Listed, Paged
 from turnosya.runtime.problems import refuses
@@ -150,7 +150,7 @@ async def withdraw(here: Here, business_id: UUID, caller: SignedIn) -> Response:
 
 
 @routes.post("/approve", responses=refuses(Forbidden, Conflict))
-async def approve(here: Here, business_id: UUID, admin: Admin) -> VerificationShown:
+async def approve(here: Here, business_id: UUID, admin: Admin, *, _body: NoBody = None) -> VerificationShown:
     """The papers are good (admin)."""
     return _shown(*await verification.approve(here, business_id, admin.user_id))
 
