@@ -15,7 +15,7 @@ from tests.business.album import a_file, a_street_with_files, are_used, files_of
 from tests.business.street import ADMIN, BASE, Street
 from tests.servers import Servers
 from tests.stage import until
-from turnosya.contracts.business import GetHeld, TendVerifications
+from turnosya.contracts.business import GetHeld, TendVerifications, VerificationEndedByName
 from turnosya.contracts.files import FileUsed, GetFiles, Purpose
 from turnosya.contracts.users import PersonErased
 from turnosya.runtime.ids import new_id
@@ -194,6 +194,64 @@ async def test_a_renewal_takes_the_place_of_what_holds_and_a_rejected_one_does_n
     assert await is_verified(street, shop)
     await are_used(street, new)
     assert (await steps(street, shop))[-3:] == ["requested", "superseded", "approved"]
+
+
+async def test_a_renewal_before_the_end_loses_no_day_that_was_left(street: Street) -> None:
+    shop = await street.a_shop()
+    now = datetime.now(UTC)
+    days: list[int] = []
+    for left in (None, timedelta(days=20), timedelta(days=700), timedelta(days=-1)):
+        if left is not None:
+            await pretend(street, expires_at=now + left)
+        await asked(street, shop)
+        approved = await decided(street, shop, "approve")
+        days.append(round((datetime.fromisoformat(approved["expires_at"]) - now) / timedelta(days=1)))
+    # Of what is left a year counts at most; what is over counts for nothing.
+    assert days == [365, 385, 730, 365]
+    assert await is_verified(street, shop)
+
+
+@pytest.mark.parametrize("name", ["Barberia  nandu!", "BARBERÍA ÑANDÚ"], ids=["signs", "capitals"])
+async def test_a_name_only_written_otherwise_keeps_the_verification(street: Street, name: str) -> None:
+    shop = await street.a_shop()
+    await asked(street, shop)
+    await decided(street, shop, "approve")
+    changed = await street.got("PATCH", shop, {"name": name, "description": "Nueva"}, by=street.ana)
+    assert (changed["name"], changed["verified"]) == (name, True)
+    assert await is_verified(street, shop)
+
+
+async def test_another_name_is_not_verified_by_papers_of_the_former_one(street: Street) -> None:
+    shop = await street.a_shop()
+    heard: list[VerificationEndedByName] = []
+
+    async def hear(event: VerificationEndedByName) -> None:
+        heard.append(event)
+
+    await street.stage.bus.hear_every_copy(VerificationEndedByName, hear)
+    held = await a_paper(street)
+    await asked(street, shop, held)
+    await decided(street, shop, "approve")
+    await asked(street, shop)
+    changed = await street.got(
+        "PATCH", shop, {"name": "Banco Nación", "timezone": "America/Lima"}, by=street.ana
+    )
+    assert changed["verified"] is False
+    assert not await is_verified(street, shop)
+    await are_used(street)
+    assert (await steps(street, shop))[2:] == ["requested", "renamed", "renamed"]
+    # What an admin has seen was for another name: there is nothing left to approve.
+    await street.refused("POST", f"{shop}/verification/approve", by=ADMIN, status=409, code="conflict")
+
+    async def told() -> list[tuple[str, str]]:
+        return [(one.former_name, one.business_name) for one in heard]
+
+    assert await until(told, bool) == [("Barbería Ñandú", "Banco Nación")]
+    await street.got("PATCH", shop, {"name": "Otro"}, by=street.ana)
+    await asked(street, shop)
+    await decided(street, shop, "approve")
+    assert await is_verified(street, shop)
+    assert await told() == [("Barbería Ñandú", "Banco Nación")]
 
 
 async def test_its_owner_is_reminded_twice_and_then_it_ends(street: Street) -> None:

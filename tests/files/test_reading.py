@@ -8,6 +8,7 @@ import pytest
 from tests.files.desk import Desk, drawn, somebody
 from tests.stage import until
 from turnosya.contracts.files import (
+    FileGone,
     FileReleased,
     FileUsed,
     GetFiles,
@@ -204,6 +205,49 @@ async def test_one_deletes_ones_own_and_nobody_elses(desk: Desk) -> None:
     assert (await desk.http.delete(shown["url"], headers=desk.as_(somebody()))).status_code == 404
     assert (await desk.http.delete(shown["url"], headers=desk.as_(owner))).status_code == 204
     assert (await desk.get(shown["url"])).status_code == 404
+
+
+async def test_an_admin_deletes_whatever_shows_it_and_those_are_told(desk: Desk) -> None:
+    gone: list[FileGone] = []
+    noted: list[SecurityNoted] = []
+
+    async def hear_gone(event: FileGone) -> None:
+        gone.append(event)
+
+    async def hear_noted(event: SecurityNoted) -> None:
+        noted.append(event)
+
+    await desk.stage.bus.hear_every_copy(FileGone, hear_gone)
+    await desk.stage.bus.hear_every_copy(SecurityNoted, hear_noted)
+    owner, admin = somebody(), somebody()
+    shown = await desk.uploaded(drawn(size=(612, 413)), owner, **PUBLIC)
+    file_id, kept = UUID(shown["id"]), desk.kept()
+    await desk.stage.tell(FileUsed(file_id=file_id, by="a/1"), FileUsed(file_id=file_id, by="b/1"))
+
+    async def uses() -> list[str]:
+        return await desk.rows("SELECT used_by FROM uses WHERE file_id = :id", id=file_id)
+
+    await until(uses, lambda found: len(found) == 2)
+    assert (await desk.http.delete(shown["url"], headers=desk.as_(owner))).status_code == 409
+    headers = desk.as_(admin, admin=True)
+    assert (await desk.http.delete(shown["url"], headers=headers)).status_code == 204
+    for path in (shown["url"], *shown["variants"].values()):
+        assert (await desk.get(path)).status_code == 404
+    await desk.stage.bus.call(Tend())
+    assert len(kept - desk.kept()) == 3
+    # Who says only now that it shows it is told as well.
+    await desk.stage.tell(FileUsed(file_id=file_id, by="c/1"))
+
+    async def told() -> set[tuple[UUID, str]]:
+        return {(one.file_id, one.by) for one in gone}
+
+    wanted = {(file_id, by) for by in ("a/1", "b/1", "c/1")}
+    assert await until(told, lambda found: found == wanted) == wanted
+
+    async def in_audit() -> list[tuple[str, UUID | None, UUID | None]]:
+        return [(one.kind, one.actor_id, one.subject_id) for one in noted]
+
+    assert await until(in_audit, bool) == [("file_deleted", admin, owner)]
 
 
 async def test_an_erased_person_leaves_nothing(desk: Desk) -> None:

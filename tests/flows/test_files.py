@@ -84,3 +84,16 @@ async def test_an_attachment_is_read_by_both_sides_and_nobody_else(world: World)
     other = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(other_shop.id)})
     elsewhere = f"/v1/chat/conversations/{other.promised(201).answer['id']}/messages"
     (await client.ask("POST", elsewhere, body())).promised(422, "validation_failed")
+
+
+async def test_an_admin_deletes_a_photo_that_is_shown_and_it_is_shown_no_more(world: World) -> None:
+    person, admin = await world.a_client(), await world.an_admin()
+    file = await uploaded(world, person, drawn("PNG"), purpose="user_photo")
+    (await person.ask("PATCH", "/v1/users/me", {"photo_file_id": file["id"]})).promised(200)
+    (await admin.ask("DELETE", f"/v1/files/{file['id']}")).promised(204)
+    assert await status_of(world, file["url"]) == 404
+
+    async def photo() -> object:
+        return (await person.ask("GET", "/v1/users/me")).promised(200).answer["photo"]
+
+    assert await until(photo, lambda found: found is None) is None

@@ -11,6 +11,7 @@ from turnosya.contracts.business import (
     RatingRemoved,
     SuspensionLifted,
     VerificationApproved,
+    VerificationEndedByName,
     VerificationExpired,
     VerificationExpiring,
     VerificationRejected,
@@ -50,9 +51,11 @@ async def test_an_owner_is_told_of_each_change_of_a_verification(town: Town) -> 
         VerificationExpiring: "vence em 14 de junho de 2027",
         VerificationExpired: "seu perfil não a mostra mais",
         VerificationRevoked: "retiramos a verificação",
+        VerificationEndedByName: "os documentos eram de Barbería Nandú",
     }
     for kind, words in said.items():
         fields = {**of, "reason": "Ilegível", "expires_on": date(2027, 6, 14)}
+        fields["former_name"] = "Barbería Nandú"
         event = kind.model_validate({name: fields[name] for name in kind.model_fields})
         [envelope] = await town.stage.tell(event)
         await town.stage.bus.deliver(envelope)

@@ -10,6 +10,7 @@ from turnosya.services.notification.rules import LOCALES, TEMPLATES, Channel, Re
 FACTS = {
     "name": "Carla",
     "business_name": "Barbería Ñandú",
+    "former_name": "Barbería Nandú",
     "service_name": "Corte",
     "staff_name": "Ana",
     "client_name": "Carla",

@@ -5,8 +5,10 @@ from uuid import UUID
 import pytest
 
 from tests.users.town import OTHER_PHONE, PHONE, THIRD_PHONE, Town
-from turnosya.contracts.users import FindByPhone, GetPeople
+from turnosya.contracts.files import FileGone
+from turnosya.contracts.users import FindByPhone, GetPeople, PersonChanged
 from turnosya.runtime.ids import new_id
+from turnosya.services.users.store import accounts
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -118,3 +120,22 @@ async def test_other_services_ask_who_people_are(town: Town) -> None:
     assert [(one.id, one.name, one.locale, one.blocked) for one in people] == [(ana, "Ana", "pt", False)]
     assert (await bus.call(FindByPhone(phone=PHONE))).people == people
     assert (await bus.call(FindByPhone(phone=OTHER_PHONE))).people == []
+
+
+async def test_a_photo_whose_file_is_gone_is_shown_no_more_and_another_one_stays(town: Town) -> None:
+    await town.listen(PersonChanged)
+    ana, beto = await town.a_person(), await town.a_person(OTHER_PHONE, name="Beto")
+    lost, kept = new_id(), new_id()
+    async with town.users.db.transaction() as tx:
+        await accounts.change(tx, ana, {"photo_file_id": lost})
+        await accounts.change(tx, beto, {"photo_file_id": kept})
+    for person, by in ((ana, "users.photo"), (beto, "users.photo"), (beto, "business.picture")):
+        [envelope] = await town.stage.tell(FileGone(file_id=lost, by=f"{by}/{person}"))
+        await town.stage.bus.deliver(envelope)
+    told = await town.told(PersonChanged)
+    assert [(one.person.id, one.person.photo_url) for one in told] == [(ana, None)]
+    shown = [
+        (await town.http.get("/v1/users/me", headers=town.callers.headers(one))).json()["photo"]
+        for one in (ana, beto)
+    ]
+    assert shown == [None, f"/v1/files/{kept}"]

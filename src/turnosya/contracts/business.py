@@ -138,6 +138,12 @@ class VerificationRevoked(VerificationTold):
     reason: str
 
 
+class VerificationEndedByName(VerificationTold):
+    """The owner gave the business another name: papers that waited or held were for the former one."""
+
+    former_name: str
+
+
 class TendVerifications(Rpc[Nothing]):
     """Remind of verifications that end soon, and end those whose time is over."""
 

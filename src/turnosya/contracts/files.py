@@ -84,7 +84,7 @@ class FileReleased(Event):
 
 
 class FileGone(Event):
-    """What was said to show a file shows nothing: it was deleted, by its owner or with them, before that."""
+    """What was said to show a file shows nothing: its owner deleted it before that, or an admin did."""
 
     aggregate: ClassVar[str] = "file_id"
 
@@ -104,7 +104,7 @@ class PersonForgotten(Forgotten):
 
 
 class SecurityNoted(SecurityFact):
-    """Somebody read a private file."""
+    """Somebody read a private file, or an admin deleted one."""
 
 
 class Tend(Rpc[Nothing]):

@@ -117,9 +117,11 @@ async def commit(
 ) -> None:
     """Stores the new state with the events that tell of it; ``before`` is locked in this transaction.
 
-    What is deleted shows nothing and asks nothing any more.
+    What is deleted shows nothing and asks nothing any more; papers are for one name.
     """
     await store.replace(tx, before, after)
+    if rules.is_another_name(before, after):
+        await papers.end_with_name(tx, before, after, actor_id=before.owner_id)
     if after.deleted:
         await papers.end_all(tx, before.id)
     shown = await pictures.delete_all(tx, before.id) if after.deleted else []

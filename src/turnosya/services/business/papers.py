@@ -10,7 +10,12 @@ from uuid import UUID
 
 import structlog
 
-from turnosya.contracts.business import TendVerifications, VerificationExpired, VerificationExpiring
+from turnosya.contracts.business import (
+    TendVerifications,
+    VerificationEndedByName,
+    VerificationExpired,
+    VerificationExpiring,
+)
 from turnosya.contracts.files import FileGone, FileReleased
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Nothing
@@ -29,6 +34,7 @@ from turnosya.services.business.verification_state import (
 if TYPE_CHECKING:
     from turnosya.runtime.database import Transaction
     from turnosya.services.business.context import Businesses
+    from turnosya.services.business.state import BusinessState
 
 log = structlog.get_logger()
 
@@ -39,6 +45,7 @@ _ENDS: Mapping[What, Status] = {
     "expired": "expired",
     "withdrawn": "withdrawn",
     "superseded": "superseded",
+    "renamed": "renamed",
 }
 
 
@@ -64,6 +71,23 @@ async def end_all(tx: Transaction, business_id: UUID) -> None:
     """The business is closed, and with it all that it asked."""
     for one in (await store.live(tx, business_id)).values():
         await end(tx, one, Step(real_now(), "withdrawn", None, None))
+
+
+async def end_with_name(
+    tx: Transaction, before: BusinessState, after: BusinessState, *, actor_id: UUID
+) -> None:
+    """It is called otherwise: what was asked or holds was for another name, and its owner is told."""
+    for one in (ended := await store.live(tx, before.id)).values():
+        await end(tx, one, Step(real_now(), "renamed", actor_id, None))
+    if ended:
+        await tx.publish(
+            VerificationEndedByName(
+                business_id=after.id,
+                business_name=after.profile.name,
+                owner_id=after.owner_id,
+                former_name=before.profile.name,
+            )
+        )
 
 
 async def gone(tx: Transaction, event: FileGone) -> None:

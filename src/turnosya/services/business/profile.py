@@ -16,7 +16,7 @@ from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.identity import Caller
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound
-from turnosya.services.business import changes
+from turnosya.services.business import changes, rules
 from turnosya.services.business.refusals import BusinessHasAppointments
 from turnosya.services.business.state import BusinessState, Profile, StaffMember
 from turnosya.services.business.store import businesses as store
@@ -89,10 +89,16 @@ async def change(
     *,
     on_conflict: OnConflict | None,
 ) -> BusinessState:
-    """Writes these fields of the profile. A new zone concerns every future turno, so turnos is asked."""
+    """Writes these fields of the profile. A new zone concerns every future turno, so turnos is asked.
+
+    Under another name it is not verified any more.
+    """
 
     def decide(state: BusinessState) -> BusinessState:
-        return replace(state, profile=replace(state.profile, **values))
+        changed = replace(state, profile=replace(state.profile, **values))
+        if rules.is_another_name(state, changed):
+            return replace(changed, verified_until=None)
+        return changed
 
     return await changes.apply(here, business_id, actor_id, decide, on_conflict=on_conflict)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from turnosya.runtime.messages import Conflict, invalid
+from turnosya.services.business.sought import sought
 from turnosya.services.business.state import BusinessState, Offer, StaffMember
 
 T = TypeVar("T", bound=Offer | StaffMember)
@@ -39,6 +40,11 @@ def could_strand(before: BusinessState, after: BusinessState) -> bool:
         _taken_away(offer, offers[offer.id]) or _narrowed(offer, offers[offer.id], attending)
         for offer in before.offers
     )
+
+
+def is_another_name(before: BusinessState, after: BusinessState) -> bool:
+    """Whether it is called otherwise: accents, small letters, blanks and signs make no other name."""
+    return _letters(after.profile.name) != _letters(before.profile.name)
 
 
 def with_offer(state: BusinessState, offer: Offer) -> BusinessState:
@@ -74,6 +80,10 @@ def with_member(state: BusinessState, member: StaffMember) -> BusinessState:
 def is_a_slip(typed: str, word: str) -> bool:
     """Whether somebody may have meant ``word``: most letters of the two are the same, in the same order."""
     return SequenceMatcher(None, typed, word, autojunk=False).ratio() >= _SAME_LETTERS
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in sought(name) if letter.isalnum()) or name
 
 
 def _place(state: BusinessState) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,7 +27,14 @@ from turnosya.runtime.messages import Conflict, NotFound
 from turnosya.services.business import changes, papers, profile
 from turnosya.services.business.state import BusinessState
 from turnosya.services.business.store import verifications as store
-from turnosya.services.business.verification_state import Status, Step, Verification, day_in, next_step
+from turnosya.services.business.verification_state import (
+    Status,
+    Step,
+    Verification,
+    day_in,
+    end_of,
+    next_step,
+)
 
 if TYPE_CHECKING:
     from turnosya.runtime.database import Transaction
@@ -131,7 +138,8 @@ async def approve(here: Businesses, business_id: UUID, admin_id: UUID) -> tuple[
             return holding, await store.history(tx, business_id)
         if holding is not None:
             await papers.end(tx, holding, Step(now, "superseded", admin_id, None))
-        expires_at = now + timedelta(days=here.settings.verification_days)
+        held_until = None if holding is None else holding.expires_at
+        expires_at = end_of(now, held_until, days=here.settings.verification_days)
         approved = replace(
             waiting,
             status="approved",

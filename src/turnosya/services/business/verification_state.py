@@ -8,9 +8,19 @@ from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-Status = Literal["pending", "approved", "rejected", "expired", "revoked", "withdrawn", "superseded"]
+Status = Literal[
+    "pending", "approved", "rejected", "expired", "revoked", "withdrawn", "superseded", "renamed"
+]
 What = Literal[
-    "requested", "approved", "rejected", "reminded", "expired", "revoked", "withdrawn", "superseded"
+    "requested",
+    "approved",
+    "rejected",
+    "reminded",
+    "expired",
+    "revoked",
+    "withdrawn",
+    "superseded",
+    "renamed",
 ]
 MAX_DOCUMENTS = 10
 
@@ -55,6 +65,16 @@ class Step:
 def day_in(timezone: str, at: datetime) -> date:
     """The date of an instant where the business is."""
     return at.astimezone(ZoneInfo(timezone)).date()
+
+
+def end_of(now: datetime, holding_until: datetime | None, *, days: int) -> datetime:
+    """Until when papers hold that are taken now: the days that are left of earlier ones are not lost.
+
+    Of those no more than one term counts, so that many renewals reach no further than two.
+    """
+    term = timedelta(days=days)
+    begins = now if holding_until is None else min(max(now, holding_until), now + term)
+    return begins + term
 
 
 def next_step(expires_at: datetime, now: datetime) -> datetime:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from turnosya.contracts.chat import GetMembership
-from turnosya.contracts.files import FileFacts, FilesFound, GetFiles, SecurityNoted, path_of
+from turnosya.contracts.files import FileFacts, FileGone, FilesFound, GetFiles, SecurityNoted, path_of
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import NotFound
 from turnosya.services.files import kinds, store
@@ -67,13 +67,29 @@ async def _may_read(files: Files, file: File, caller: Caller) -> bool:
 
 
 async def drop(files: Files, file_id: UUID, caller: Caller) -> None:
-    """Deletes an upload of one's own. NotFound, and FileInUse while something shows it."""
+    """Deletes an upload of one's own; NotFound, and FileInUse while something shows it.
+
+    An admin deletes anybody's, whatever shows it: those are told.
+    """
     async with files.db.transaction() as tx:
         file = await store.find(tx, file_id)
         if file is None or not (caller.user_id == file.owner_id or caller.is_admin):
             raise NotFound
-        if not await store.drop_if_unused(tx, file_id):
-            raise FileInUse
+        if not caller.is_admin:
+            if not await store.drop_if_unused(tx, file_id):
+                raise FileInUse
+            return
+        for used_by in await store.drop(tx, file_id):
+            await tx.publish(FileGone(file_id=file_id, by=used_by))
+        await tx.publish(
+            SecurityNoted(
+                kind="file_deleted",
+                actor_id=caller.user_id,
+                subject_id=file.owner_id,
+                reason=file.purpose,
+                at=real_now(),
+            )
+        )
 
 
 async def tell(files: Files, request: GetFiles) -> FilesFound:

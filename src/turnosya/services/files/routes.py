@@ -88,7 +88,7 @@ async def upload(here: Here, caller: SignedIn, request: Request) -> FileShown:
 
 @routes.delete("/{file_id}", status_code=204, responses=refuses(NotFound, FileInUse))
 async def drop(here: Here, caller: SignedIn, file_id: UUID) -> None:
-    """Delete an upload that nothing shows."""
+    """Delete an upload that nothing shows; an admin, whatever shows it."""
     await reading.drop(here, file_id, caller)
 
 

@@ -186,6 +186,15 @@ async def drop_if_unused(tx: Transaction, file_id: UUID) -> bool:
     return bool((await tx.execute(delete(files).where(files.c.id == file_id, ~_USED))).rowcount)
 
 
+async def drop(tx: Transaction, file_id: UUID) -> list[str]:
+    """Deletes an upload, whatever shows it; what did."""
+    await tx.execute(select(files.c.id).where(files.c.id == file_id).with_for_update())
+    shown = await tx.execute(delete(uses).where(uses.c.file_id == file_id).returning(uses.c.used_by))
+    used_by = list(shown.scalars())
+    await tx.execute(delete(files).where(files.c.id == file_id))
+    return used_by
+
+
 async def drop_of_owner(tx: Transaction, owner_id: UUID) -> None:
     """Deletes all that somebody uploaded, whatever shows it."""
     await tx.execute(delete(files).where(files.c.owner_id == owner_id))

@@ -10,6 +10,7 @@ from turnosya.contracts.business import (
     RatingRemoved,
     SuspensionLifted,
     VerificationApproved,
+    VerificationEndedByName,
     VerificationExpired,
     VerificationExpiring,
     VerificationRejected,
@@ -32,6 +33,7 @@ BusinessEvent = (
     | VerificationExpiring
     | VerificationExpired
     | VerificationRevoked
+    | VerificationEndedByName
 )
 
 
@@ -88,5 +90,7 @@ def _facts(event: BusinessEvent) -> dict[str, Any]:
             return {"reason": event.reason}
         case VerificationApproved() | VerificationExpiring():
             return {"until": event.expires_on.isoformat()}
+        case VerificationEndedByName():
+            return {"former_name": event.former_name}
         case _:
             return {}

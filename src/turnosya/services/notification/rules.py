@@ -62,6 +62,7 @@ TEMPLATES: dict[str, tuple[Reader, ...]] = {
     "verification_expiring": ("owner",),
     "verification_expired": ("owner",),
     "verification_revoked": ("owner",),
+    "verification_ended_by_name": ("owner",),
     "alert_raised": ("person",),
     "alert_cleared": ("person",),
     "appointment_reminder": _CLIENT,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from turnosya.contracts.files import FileNotUsable, FileReleased, FileUsed, GetFiles, path_of
+from turnosya.contracts.files import FileGone, FileNotUsable, FileReleased, FileUsed, GetFiles, path_of
 from turnosya.contracts.users import FindByPhone, GetAdmins, GetPeople, People, Person, PersonChanged
 from turnosya.runtime.messages import NotFound
 from turnosya.services.users import emails
@@ -15,6 +16,9 @@ from turnosya.services.users.store.accounts import Account
 
 if TYPE_CHECKING:
     from turnosya.services.users.context import Users
+
+# What files knows the use by, with the person behind it.
+_PHOTO = "users.photo"
 
 
 def person_of(account: Account) -> Person:
@@ -93,6 +97,19 @@ async def change(users: Users, user_id: UUID, values: Mapping[str, object]) -> A
         return changed
 
 
+async def photo_is_gone(users: Users, event: FileGone) -> None:
+    """A photo was deleted, by its owner before files heard of its use or by an admin: it is shown no more."""
+    use, _, user_id = event.by.partition("/")
+    if use != _PHOTO:
+        return
+    async with users.db.transaction() as tx:
+        account = await accounts.lock(tx, UUID(user_id))
+        if account is None or account.photo_file_id != event.file_id:
+            return
+        await accounts.change(tx, account.id, {"photo_file_id": None})
+        await tx.publish(PersonChanged(person=person_of(replace(account, photo_file_id=None))))
+
+
 async def _check_photo(users: Users, user_id: UUID, file_id: UUID) -> None:
     found = (await users.bus.call(GetFiles(ids=[file_id]))).items
     if not any(one.owner_id == user_id and one.purpose == "user_photo" for one in found):
@@ -103,7 +120,7 @@ def _photo_events(before: Account, after: Account) -> list[FileUsed | FileReleas
     """What files is told: the new one stays, the one before may go."""
     if before.photo_file_id == after.photo_file_id:
         return []
-    by = f"users.photo/{after.id}"
+    by = f"{_PHOTO}/{after.id}"
     used = [] if after.photo_file_id is None else [FileUsed(file_id=after.photo_file_id, by=by)]
     gone = [] if before.photo_file_id is None else [FileReleased(file_id=before.photo_file_id, by=by)]
     return [*used, *gone]

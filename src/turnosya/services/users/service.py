@@ -58,6 +58,7 @@ service = Service(
         notification.PersonForgotten.heard_by(erasure.hear),
         chat.PersonForgotten.heard_by(erasure.hear),
         files.PersonForgotten.heard_by(erasure.hear),
+        files.FileGone.heard_by(people.photo_is_gone),
     ],
     asks=[UseCode, EndSessions, SetRoles, files.GetFiles, *export.ASKED.values()],
     tells=[
