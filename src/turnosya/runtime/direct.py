@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 import asyncpg
-from sqlalchemy import Dialect, TextClause
+from sqlalchemy import Dialect, Executable
 from sqlalchemy.dialects.postgresql import asyncpg as dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -28,9 +28,13 @@ class Record(asyncpg.Record):
             raise AttributeError(name) from None
 
 
-async def fetch(engine: AsyncEngine, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Record]:
-    """The rows of a statement that is a transaction of its own; raises the driver's errors."""
-    sql, names = _compiled(statement)
+async def fetch(engine: AsyncEngine, statement: Executable, values: Mapping[str, Any]) -> Sequence[Record]:
+    """The rows of a statement that is a transaction of its own; raises the driver's errors.
+
+    The statement is one made once, at import: what it compiles to is kept for it. ``values`` are what the
+    driver takes, all of them.
+    """
+    sql, names = compiled(statement)
     async with _connection(engine) as connection:
         rows: list[Record] = await connection.fetch(
             sql, *(values[name] for name in names), record_class=Record
@@ -70,7 +74,8 @@ async def _taken(engine: AsyncEngine) -> Any:  # noqa: ANN401 - of the pool, wit
 
 
 @lru_cache(maxsize=1024)
-def _compiled(statement: TextClause) -> tuple[str, tuple[str, ...]]:
+def compiled(statement: Executable) -> tuple[str, tuple[str, ...]]:
     """The statement as the driver takes it, and the names of its values in their order."""
-    compiled: Any = statement.compile(dialect=_DIALECT)
-    return str(compiled), tuple(compiled.positiontup or ())
+    clause: Any = statement
+    made: Any = clause.compile(dialect=_DIALECT)
+    return str(made), tuple(made.positiontup or ())

@@ -129,8 +129,8 @@ class Relay:
     async def relay_once(self) -> bool:
         """Delivers what is stored now; False if something could not be delivered."""
         while True:
-            async with self._db.read() as tx:
-                rows = (await tx.execute(_READ, {"limit": _BATCH})).all()
+            async with self._db.at_once() as statements:
+                rows = await statements.rows(_READ, {"limit": _BATCH})
             lines: dict[str, list[Any]] = defaultdict(list)
             for row in rows:
                 lines[row.aggregate or str(row.id)].append(row)

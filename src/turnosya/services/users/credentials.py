@@ -15,7 +15,7 @@ from turnosya.contracts.users import (
     CredentialsInvalid,
     Person,
 )
-from turnosya.runtime.database import Transaction
+from turnosya.runtime.database import Statements, Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Unavailable
@@ -38,7 +38,7 @@ _DONE = 204
 
 async def check(users: Users, request: CheckPassword) -> Person:
     """Whose password this is; an unknown account costs the same time as a wrong password."""
-    async with users.db.read() as tx:
+    async with users.db.at_once() as tx:
         account = await _named(tx, request)
     password = rules.presented_password(request.password)
     stored = None if account is None else account.password_hash
@@ -56,7 +56,7 @@ async def prove(users: Users, user_id: UUID, password: str, *, session_id: UUID)
 
     A token alone, on a telephone that was left lying, is not enough for what cannot be taken back.
     """
-    async with users.db.read() as tx:
+    async with users.db.at_once() as tx:
         account = await accounts.find(tx, user_id)
     stored = None if account is None else account.password_hash
     if not await users.passwords.match(rules.presented_password(password), stored) or account is None:
@@ -153,7 +153,7 @@ def _end_of(change: CredentialsChanged) -> EndSessions:
     )
 
 
-async def _named(tx: Transaction, request: CheckPassword) -> Account | None:
+async def _named(tx: Statements, request: CheckPassword) -> Account | None:
     if request.phone is not None:
         return await accounts.by_phone(tx, request.phone)
     if request.email is None:

@@ -37,7 +37,7 @@ def person_of(account: Account) -> Person:
 
 async def find_people(users: Users, request: GetPeople) -> People:
     """Those of the asked that exist."""
-    async with users.db.read() as tx:
+    async with users.db.at_once() as tx:
         found = await accounts.find_many(tx, request.ids)
     return People(people=[person_of(account) for account in found])
 
@@ -51,14 +51,14 @@ async def find_admins(users: Users, _request: GetAdmins) -> People:
 
 async def find_by_phone(users: Users, request: FindByPhone) -> People:
     """The account with a number, if there is one."""
-    async with users.db.read() as tx:
+    async with users.db.at_once() as tx:
         found = await accounts.by_phone(tx, request.phone)
     return People(people=[] if found is None else [person_of(found)])
 
 
 async def read(users: Users, user_id: UUID) -> Account:
     """One account; NotFound if there is none."""
-    async with users.db.read() as tx:
+    async with users.db.at_once() as tx:
         found = await accounts.find(tx, user_id)
     if found is None:
         raise NotFound

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, any_, bindparam, delete, exists, func, literal_column, or_, select, update
+from sqlalchemy import any_, bindparam, delete, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
-from turnosya.runtime.database import Transaction
+from turnosya.runtime.database import Statements, Transaction
 from turnosya.services.users.refusals import EmailTaken, PhoneTaken
 from turnosya.services.users.store import proofs
 from turnosya.services.users.tables import blocks, people
@@ -69,38 +70,37 @@ async def add(tx: Transaction, account: Account) -> None:
 
 _IS_BLOCKED = exists().where(blocks.c.user_id == people.c.id)
 _ACCOUNTS = select(people, _IS_BLOCKED.label("blocked"))
-# Made once: these two are asked with almost every request and message.
+# Made once: one of these is asked with almost every request and message.
 _BY_ID = _ACCOUNTS.where(people.c.id == bindparam("user_id"))
+_BY_PHONE = _ACCOUNTS.where(people.c.phone == bindparam("phone"))
+_BY_EMAIL = _ACCOUNTS.where(func.lower(people.c.email) == bindparam("email"))
 _BY_IDS = _ACCOUNTS.where(people.c.id == any_(bindparam("ids", type_=ARRAY(people.c.id.type))))
 
 
-async def find(tx: Transaction, user_id: UUID) -> Account | None:
+async def find(tx: Statements, user_id: UUID) -> Account | None:
     """The account with this id."""
-    return _account((await tx.execute(_BY_ID, {"user_id": user_id})).mappings().first())
+    return _first(await tx.rows(_BY_ID, {"user_id": user_id}))
 
 
 async def admins(tx: Transaction) -> list[Account]:
     """Those with the role that are not blocked, the oldest accounts first; 100 at most."""
     statement = _ACCOUNTS.where(literal_column("'admin'") == any_(people.c.roles), ~_IS_BLOCKED)
-    rows = await tx.execute(statement.order_by(people.c.id).limit(100))
-    return [_of(row) for row in rows.mappings()]
+    return [_of(row) for row in await tx.execute(statement.order_by(people.c.id).limit(100))]
 
 
-async def by_phone(tx: Transaction, phone: str) -> Account | None:
+async def by_phone(tx: Statements, phone: str) -> Account | None:
     """The account with this number, E.164."""
-    return _account((await tx.execute(_ACCOUNTS.where(people.c.phone == phone))).mappings().first())
+    return _first(await tx.rows(_BY_PHONE, {"phone": phone}))
 
 
-async def by_email(tx: Transaction, email: str) -> Account | None:
+async def by_email(tx: Statements, email: str) -> Account | None:
     """The account with this address, however its letters are cased."""
-    statement = _ACCOUNTS.where(func.lower(people.c.email) == email.lower())
-    return _account((await tx.execute(statement)).mappings().first())
+    return _first(await tx.rows(_BY_EMAIL, {"email": email.lower()}))
 
 
-async def find_many(tx: Transaction, ids: Sequence[UUID]) -> list[Account]:
+async def find_many(tx: Statements, ids: Sequence[UUID]) -> list[Account]:
     """Those of these accounts that exist."""
-    rows = await tx.execute(_BY_IDS, {"ids": list(ids)})
-    return [_of(row) for row in rows.mappings()]
+    return [_of(row) for row in await tx.rows(_BY_IDS, {"ids": list(ids)})]
 
 
 async def search(tx: Transaction, words: str, *, after: UUID | None, limit: int) -> list[Account]:
@@ -113,14 +113,13 @@ async def search(tx: Transaction, words: str, *, after: UUID | None, limit: int)
         )
     if after is not None:
         statement = statement.where(people.c.id < after)
-    rows = await tx.execute(statement)
-    return [_of(row) for row in rows.mappings()]
+    return [_of(row) for row in await tx.execute(statement)]
 
 
 async def lock(tx: Transaction, user_id: UUID) -> Account | None:
     """The account, which nobody else changes until this transaction ends."""
     statement = _ACCOUNTS.where(people.c.id == user_id).with_for_update(of=people)
-    return _account((await tx.execute(statement)).mappings().first())
+    return _first((await tx.execute(statement)).all())
 
 
 async def change(tx: Transaction, user_id: UUID, values: Mapping[str, object]) -> None:
@@ -152,12 +151,23 @@ async def blocked(tx: Transaction) -> list[Block]:
     return [Block(**row) for row in rows.mappings()]
 
 
-def _account(row: RowMapping | None) -> Account | None:
-    return None if row is None else _of(row)
+def _first(rows: Sequence[Any]) -> Account | None:
+    return _of(rows[0]) if rows else None
 
 
-def _of(row: RowMapping) -> Account:
-    return Account(**row)
+def _of(row: Any) -> Account:  # noqa: ANN401 - a row, its columns as attributes
+    return Account(
+        id=row.id,
+        phone=row.phone,
+        name=row.name,
+        email=row.email,
+        locale=row.locale,
+        password_hash=row.password_hash,
+        roles=row.roles,
+        created_at=row.created_at,
+        photo_file_id=row.photo_file_id,
+        blocked=row.blocked,
+    )
 
 
 def _literal(words: str) -> str:
