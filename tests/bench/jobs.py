@@ -31,7 +31,7 @@ from turnosya.services.jobs.service import service as jobs
 from turnosya.services.jobs.store import timetable
 from turnosya.services.jobs.store.timetable import Ending, Start
 
-COUNT = 5_000
+COUNT, SCHEDULED = 5_000, 2_000
 DUE_IN = timedelta(seconds=4)
 _BATCH = 64
 _FILL = """
@@ -46,7 +46,10 @@ async def figures(servers: Servers) -> AsyncGenerator[Figure]:
     async with a_stage(servers, [jobs], env=Environment.PRODUCTION) as stage:
         bell = _Bell()
         await stage.bus.answer(Ring, bell.ring)
-        yield Figure("Jobs", "scheduled by request", await _scheduled(stage), "/s", at_least=500)
+        yield Figure("Jobs", "scheduled by request", await _scheduled(stage, "later"), "/s", at_least=500)
+        rate, meanwhile = await _scheduled_under_load(stage, bell)
+        more = f"{meanwhile} jobs made meanwhile"
+        yield Figure("Jobs", "the same while jobs are made", rate, "/s", more=more, at_least=500)
         made, p50, p99 = await _made(stage, bell)
     for name, (throughput, median, late) in {
         "": (made, p50, p99),
@@ -72,19 +75,31 @@ class _Bell:
         return len(self.late_s)
 
 
-async def _scheduled(stage: Stage) -> float:
+async def _scheduled(stage: Stage, prefix: str) -> float:
     """Jobs a second that are stored one by one, from 16 callers at once."""
     later = real_now() + timedelta(days=1)
-    numbers = iter(range(2_000))
+    numbers = iter(range(SCHEDULED))
 
     async def caller() -> None:
         for number in numbers:
-            request = Schedule(job=Job.of(Ring(name="x"), key=f"later{number}", run_at=later))
+            request = Schedule(job=Job.of(Ring(name="x"), key=f"{prefix}{number}", run_at=later))
             await stage.bus.call(request)
 
     began = monotonic()
     await asyncio.gather(*(caller() for _ in range(16)))
-    return 2_000 / (monotonic() - began)
+    return SCHEDULED / (monotonic() - began)
+
+
+async def _scheduled_under_load(stage: Stage, bell: _Bell) -> tuple[float, int]:
+    """The same while more jobs are due than can be made in that time; how many were made."""
+    bell.late_s.clear()
+    bell.due_at = real_now()
+    async with stage.running["jobs"].host.db.transaction() as tx:
+        await tx.connection.exec_driver_sql(_FILL, (COUNT * 2, bell.due_at, "load"))
+    rate = await _scheduled(stage, "meanwhile")
+    made = len(bell.late_s)
+    await until(bell.count, lambda found: found >= COUNT * 2)
+    return rate, made
 
 
 async def _made(stage: Stage, bell: _Bell) -> tuple[float, float, float]:

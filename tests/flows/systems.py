@@ -28,6 +28,8 @@ from turnosya.runtime.redis import open_redis
 
 START_S = 40.0
 SETTLE_S = 20.0
+# With it a provider of messages signs what it tells the webhook.
+APP_SECRET = "what the provider of these systems signs with"
 KEYS = ("TOKEN_MAC_KEY", "OTP_PEPPER", "KEY_ENCRYPTION_KEY", "LINK_KEY", "MESSAGE_KEY")
 # Each alone, and the rest together.
 ALONE = ("auth", "users", "business", "turnos", "notification", "gateway")
@@ -347,6 +349,7 @@ def _settings() -> dict[str, str]:
         **keys,
         "TURNOSYA_ENV": "development",
         "TURNOSYA_RATE_LIMITS": "off",
+        "TURNOSYA_WHATSAPP_APP_SECRET": APP_SECRET,
         "TURNOSYA_LOG_LEVEL": "warning",
         # Waits that only matter after a kill, short enough for a test.
         "TURNOSYA_POLL_S": "0.2",
