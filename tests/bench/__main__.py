@@ -1,7 +1,7 @@
 """``python -m tests.bench [PART…]``: the figures of docs/performance.md; ``--write`` keeps them there.
 
-Every system runs in processes of its own and is called over real sockets. Each part can be measured
-alone while one works on it; only the whole is written down.
+Every system runs in processes of its own and is called over real sockets. Each part can be measured and
+written down alone; what a line says was measured on the day that stands in it.
 """
 
 import argparse
@@ -79,8 +79,11 @@ async def run(parts: Sequence[str], *, write: bool) -> None:
             found.append(figure)
     console.print(_table(found))
     if write:
-        path = ROOT / "docs" / "performance.md"
-        await asyncio.to_thread(path.write_text, page.of(found))
+        await asyncio.to_thread(_keep, found, is_whole=set(parts) == set(PARTS))
+
+
+def _keep(found: Sequence[Figure], *, is_whole: bool) -> None:
+    page.PAGE.write_text(page.of(found, before="" if is_whole else page.PAGE.read_text()))
 
 
 def _table(found: list[Figure]) -> Table:
@@ -108,8 +111,6 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.parts) - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}")
-    if asked.write and asked.parts:
-        parser.error("only the whole is written down")
     uvloop.run(run(asked.parts or list(PARTS), write=asked.write))
 
 
