@@ -15,15 +15,15 @@ from turnosya.runtime.ids import new_id
 
 
 class Callers:
-    """Signs tokens with a key that the services of a stage are made to believe."""
+    """Signs tokens with a key that the services of a stage are made to believe, or were begun with."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage | None = None) -> None:
         self._key = Ed25519PrivateKey.generate()
-        verifier = TokenVerifier(self._keys)
-        for running in stage.running.values():
+        verifier = TokenVerifier(self.keys)
+        for running in stage.running.values() if stage is not None else ():
             cast("Any", running.app).app.state.tokens = verifier
 
-    async def _keys(self) -> Sequence[Mapping[str, str]]:
+    async def keys(self) -> Sequence[Mapping[str, str]]:
         public = self._key.public_key().public_bytes_raw()
         return [{"kty": "OKP", "crv": "Ed25519", "x": _base64(public), "kid": "test"}]
 

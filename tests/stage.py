@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from tests.servers import Servers
 from turnosya.runtime.bus import Bus, Envelope, Transport
 from turnosya.runtime.clock import Clock
-from turnosya.runtime.identity import TokenVerifier
+from turnosya.runtime.identity import FetchKeys, TokenVerifier
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.memory import MemoryTransport
 from turnosya.runtime.messages import Event
@@ -222,10 +222,11 @@ async def a_stage(
     settings: Mapping[str, str] | None = None,
     broker_url: str | None = None,
     declares: bool = False,
+    keys: FetchKeys | None = None,
 ) -> AsyncGenerator[Stage]:
     """The services, open and connected; waits are short unless ``settings`` says otherwise.
 
-    With ``declares`` jobs is told what recurs in them.
+    With ``declares`` jobs is told what recurs in them. They believe tokens signed with ``keys``.
     """
     given = {
         "TURNOSYA_MESSAGE_KEY": Fernet.generate_key().decode(),
@@ -247,7 +248,7 @@ async def a_stage(
         return ()
 
     declaring: asyncio.Task[None] | None = None
-    stage = Stage(servers, env, TokenVerifier(no_keys), given, queues, broker_url, transport, bus)
+    stage = Stage(servers, env, TokenVerifier(keys or no_keys), given, queues, broker_url, transport, bus)
     try:
         for service in services:
             await stage.put_on(service)

@@ -159,8 +159,32 @@ async def test_a_booked_moved_and_cancelled_turno_is_seen_in_the_conversation(wo
             "Appointment moved",
             "Appointment cancelled",
         ]
-        sent = await browser.ask("client", "message:send", say(talk, f"Es por {{{turno.id}}}"))
-        assert [one["status"] for one in sent["message"]["cards"]] == ["cancelled"]
+        assert {card["appointment_id"] for one in heard for card in one["cards"]} == {str(turno.id)}
+        assert [card["status"] for card in heard[-1]["cards"]] == ["cancelled"]
+
+
+async def test_a_card_shows_how_the_turno_stands_whenever_it_is_looked_at(world: World) -> None:
+    talk = await a_talk(world)
+    other = await world.a_booked_turno(talk.shop, await world.a_client("Otra"))
+    turno = await world.a_booked_turno(talk.shop, talk.client)
+    words = f"Es por {{{turno.id}}}, no por {{{other.id}}} ni {{{uuid4()}}}"
+    path = f"/v1/chat/conversations/{talk.id}/messages"
+
+    async def states(person: Person) -> list[str]:
+        items = (await person.ask("GET", path)).promised(200).answer["items"]
+        [line] = [one for one in items if one["text"] == words]
+        assert {card["appointment_id"] for card in line["cards"]} <= {str(turno.id)}
+        return [card["status"] for card in line["cards"]]
+
+    async with a_browser() as browser:
+        await browser.connect("owner", world.system.url, talk.shop.owner.token)
+        sent = await talk.send(talk.client, words)
+        assert [card["status"] for card in sent["cards"]] == ["confirmed"]
+        await browser.until("owner", lambda said: said.get("body", {}).get("text") == words)
+    assert await states(talk.client) == ["confirmed"]
+    (await talk.client.cancel(turno)).promised(200)
+    for person in (talk.client, talk.shop.owner):
+        assert await states(person) == ["cancelled"]
 
 
 async def test_a_business_greets_and_answers_when_it_is_closed(world: World) -> None:

@@ -74,7 +74,8 @@ async def _talk(asked: argparse.Namespace, zygote: Zygote, folder: Path, say: Co
         async with a_hall(servers, zygote, folder, database_url=postgres.url, say=say.print) as hall:
             for seed in range(asked.seed, asked.seed + asked.seeds):
                 found = await talk_in_a_storm(hall, TalkPlan(seed, asked.messages, asked.a_second))
-                struck = ", ".join(f"{count} x {what}" for what, count in Counter(found.struck).items())
+                kinds = Counter(strike.what for strike in found.struck)
+                struck = ", ".join(f"{count} x {what}" for what, count in kinds.items())
                 say.print(
                     f"Seed {seed}: {found.written} messages in {found.took_s:.0f} s; killed {struck};"
                     f" {PEOPLE} people came {found.comings} times."

@@ -52,24 +52,32 @@ class TalkPlan:
         return max(1, self.messages // PEOPLE)
 
 
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """Something was killed while people talked."""
+
+    what: str
+    stored: int
+    """How many messages of this storm were there by then."""
+
+
 @dataclass
 class Found:
     """What a storm came to: nothing in ``wrong`` is a good one."""
 
     written: int
     took_s: float
-    struck: list[str]
+    struck: list[Strike]
     comings: int
     wrong: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
 class Talker:
-    """Somebody with a session."""
+    """Somebody with an account."""
 
     name: str
     id: UUID
-    token: str
 
 
 @dataclass
@@ -83,6 +91,11 @@ class Hall:
     people: list[Talker]
     talks: dict[str, frozenset[UUID]]
     """The members of each conversation."""
+
+    @property
+    def copies(self) -> list[Process]:
+        """Those of chat."""
+        return [process for process in self.system.processes if process.names == ("chat",)]
 
     def talks_of(self, person: Talker) -> list[str]:
         return [talk for talk, members in self.talks.items() if person.id in members]
@@ -131,31 +144,30 @@ async def _people(api: Api, system: System) -> tuple[list[Talker], dict[str, fro
         talks[str(opened.promised(201).answer["id"])] = frozenset({client.id, owner.id, *staff})
     await system.rows("chat", "UPDATE shops SET people = people || $1::uuid[]", staff)
     ids = [*(person.id for person in signed_up), *staff]
-    tokens = await tokens_of(system, ids)
-    return [
-        Talker(f"Persona {number}", user_id, token)
-        for number, (user_id, token) in enumerate(zip(ids, tokens, strict=True))
-    ], talks
+    return [Talker(f"Persona {number}", user_id) for number, user_id in enumerate(ids)], talks
 
 
 async def talk_in_a_storm(hall: Hall, plan: TalkPlan) -> Found:
     """Everybody writes while all dies in turn; then each has every message of theirs once, in its place."""
-    began, struck = monotonic(), list[str]()
+    await _until_whole(hall)
+    began, struck = monotonic(), list[Strike]()
+    # A token lives for a quarter of an hour, and storms may follow each other for longer.
+    tokens = await tokens_of(hall.system, [person.id for person in hall.people])
     async with _apps() as apps:
         people = [
             {
                 "name": person.name,
-                "token": person.token,
+                "token": token,
                 "transports": _TRANSPORTS[number % 2],
                 "talks": hall.talks_of(person),
             }
-            for number, person in enumerate(hall.people)
+            for number, (person, token) in enumerate(zip(hall.people, tokens, strict=True))
         ]
         await apps.ask({"url": hall.lines.url, "people": people}, within_s=SETTLED_WITHIN_S)
         before = await _rows(hall)
         pause_ms = PEOPLE / plan.a_second * 1000
         order = {"write": {"each": plan.each, "pause_ms": pause_ms, "seed": plan.seed}}
-        async with _beside(_strike(hall, plan.seed, struck)):
+        async with _beside(_strike(hall, plan.seed, struck, before=len(before))):
             written = (await apps.ask(order, within_s=_WRITTEN_WITHIN_S))["written"]
         took_s = monotonic() - began
         rows = await _rows(hall)
@@ -221,31 +233,45 @@ def _order(seed: int, chance: random.Random) -> Iterator[str]:
         yield from kinds
 
 
-async def _strike(hall: Hall, seed: int, struck: list[str]) -> None:
+async def _strike(hall: Hall, seed: int, struck: list[Strike], *, before: int) -> None:
     """Every two seconds the next; for what has not come back since its last death, a connection."""
-    copies = [process for process in hall.system.processes if process.names == ("chat",)]
     chance = random.Random(seed)
     for what in _order(seed, chance):
         await asyncio.sleep(EVERY_S)
-        if await _is_struck(hall, what, chance, copies):
-            struck.append(what)
+        stored = len(await _rows(hall)) - before
+        if await _is_struck(hall, what, chance):
+            struck.append(Strike(what, stored))
         else:
             hall.lines.cut(chance)
-            struck.append("connection")
+            struck.append(Strike("connection", stored))
 
 
-async def _is_struck(hall: Hall, what: str, chance: random.Random, copies: list[Process]) -> bool:
+async def _is_struck(hall: Hall, what: str, chance: random.Random) -> bool:
     if what == "connection":
         hall.lines.cut(chance)
         return True
     if what == "chat":
-        there = [copy for copy in copies if await _is_ready(copy)]
+        there = [copy for copy in hall.copies if await _is_ready(copy)]
         return bool(there) and chance.choice(there).signal(signal.SIGKILL)
     server = hall.servers[what]
     if not await asyncio.to_thread(_listens, server.url):
         return False
     await asyncio.to_thread(server.kill)
     return True
+
+
+async def _until_whole(hall: Hall) -> None:
+    """What died in the storm before is back."""
+    async with asyncio.timeout(SETTLED_WITHIN_S):
+        while not await _is_whole(hall):  # noqa: ASYNC110 - nobody tells when a server is back
+            await asyncio.sleep(0.1)
+
+
+async def _is_whole(hall: Hall) -> bool:
+    for server in hall.servers.values():
+        if not await asyncio.to_thread(_listens, server.url):
+            return False
+    return all([await _is_ready(process) for process in hall.system.processes])
 
 
 async def _is_ready(copy: Process) -> bool:

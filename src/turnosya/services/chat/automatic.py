@@ -88,7 +88,7 @@ async def hear_reply(chat: Chat, event: ReplyReceived) -> None:
         own_id = f"whatsapp-{event.client_message_id}"
         if conversation is None or await messages.find_sent(tx, conversation_id, event.user_id, own_id):
             return
-        if await messages.is_blocked(tx, conversation.shop.id, conversation.client_id):
+        if not await messages.takes_words(tx, conversation):
             return
         text = event.text[: rules.MAX_CHARACTERS]
         new = NewLine("person", event.user_id, text, client_message_id=own_id)

@@ -18,7 +18,7 @@ HOLDS: Mapping[str, str] = {
     "marks": "how far they have read; deleted",
     "waiting": "what they were to be told of; deleted",
     "blocks": "deleted",
-    "reports": "deleted",
+    "reports": "exported; deleted",
     "shops": "who writes for a business: follows what business says",
 }
 """Every table with a column that names a person, and what becomes of it."""
@@ -28,10 +28,11 @@ _EXPORTED = 5000
 
 
 async def held(chat: Chat, request: GetHeld) -> Held:
-    """Somebody's conversations as a client, and what they wrote, the latest first."""
+    """Somebody's conversations as a client, what they wrote and reported, the latest first."""
     async with chat.db.read() as tx:
         written = await people.written_by(tx, request.user_id, limit=_EXPORTED)
         opened = await people.conversations_of(tx, request.user_id)
+        reported = await people.reported_by(tx, request.user_id)
     return Held(
         records={
             "conversations": [
@@ -45,6 +46,14 @@ async def held(chat: Chat, request: GetHeld) -> Held:
                     "sent_at": one["sent_at"].isoformat(),
                 }
                 for one in written
+            ],
+            "reports": [
+                {
+                    "conversation_id": str(one["conversation_id"]),
+                    "reason": one["reason"],
+                    "created_at": one["created_at"].isoformat(),
+                }
+                for one in reported
             ],
         }
     )

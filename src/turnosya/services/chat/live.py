@@ -107,6 +107,11 @@ class Live:
         while len(self._shown) > _REMEMBERED:
             self._shown.popitem(last=False)
 
+    def has_reached(self, conversation_id: UUID, user_id: UUID, seq: int) -> None:
+        """A socket of a member was handed everything up to there; stored with the next ones."""
+        key = (conversation_id, user_id)
+        self.reached[key] = max(self.reached.get(key, 0), seq)
+
     def one_at_a_time(self, conversation_id: UUID) -> OneAtATime:
         """A conversation is shown by one task, so that its messages keep their order."""
         return OneAtATime(self._locks, conversation_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,10 +13,14 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 
+from turnosya.services.chat.state import Line
+
 MAX_CHARACTERS = 4000
 MESSAGES_A_SECOND, BURST = 5.0, 20.0
 TYPING_EVERY_S = 3.0
 SYNC_PAGE = 200
+# A socket is given up at 1 MiB that it has not read; 200 long messages in another script are 5 MB.
+_SYNC_BYTES = 256 * 1024
 AWAY_AGAIN_AFTER_S = 4 * 3600.0
 _CONVERSATIONS_TYPED_IN = 1000
 
@@ -89,6 +94,16 @@ class Typing:
         self._shown_s[conversation_id] = now_s
         self._open.add(conversation_id)
         return True
+
+
+def fitting(lines: Sequence[Line]) -> int:
+    """How many of these go into one answer; the first one always does."""
+    size_bytes = 0
+    for count, line in enumerate(lines):
+        size_bytes += len(json.dumps([line.text, line.facts]))
+        if count and size_bytes > _SYNC_BYTES:
+            return count
+    return len(lines)
 
 
 def turnos_named_in(text: str | None) -> list[UUID]:

@@ -89,13 +89,13 @@ async def _hand_on(
     for language in languages:
         messages_shown = await shown.messages(chat, conversation, lines, language)
         found = [(one.seq, packed.event("message:new", shown.as_json(one))) for one in messages_shown]
-        for connection in connections:
-            if connection.language != language:
-                continue
-            for seq, message in found:
+        readers = [one for one in connections if one.language == language]
+        for seq, message in found:
+            for connection in readers:
                 if await connection.hand(message):
-                    key = (conversation.id, connection.caller.user_id)
-                    chat.live.reached[key] = max(chat.live.reached.get(key, 0), seq)
+                    chat.live.has_reached(conversation.id, connection.caller.user_id, seq)
+            # Their writers take it: a whole page at once would be too much for a queue with bounds.
+            await asyncio.sleep(0)
 
 
 async def _hand_on_marks(
@@ -211,8 +211,8 @@ async def store_reached_forever(chat: Chat) -> None:
             for conversation_id in sorted(raised):
                 hints.moved(chat, conversation_id)
         except Unavailable:
-            for key, seq in reached.items():
-                chat.live.reached[key] = max(chat.live.reached.get(key, 0), seq)
+            for (conversation_id, user_id), seq in reached.items():
+                chat.live.has_reached(conversation_id, user_id, seq)
 
 
 async def judge_forever(chat: Chat) -> None:

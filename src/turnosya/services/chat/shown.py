@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+# As many as turnos answers at once; of more, the latest messages have theirs.
+_CARDS = 50
+
 
 class CardShown(Resource):
     """A turno that a message names, as it stands now."""
@@ -53,8 +56,8 @@ async def messages(
     chat: Chat, conversation: Conversation, lines: Sequence[Line], language: Language
 ) -> list[MessageShown]:
     """The lines of one conversation, with the cards of the turnos that they name."""
-    named = {turno for line in lines for turno in rules.turnos_named_in(line.text)}
-    cards = await _cards(chat, conversation, sorted(named)[:50]) if named else {}
+    named = dict.fromkeys(turno for line in reversed(lines) for turno in _turnos_of(line))
+    cards = await _cards(chat, conversation, list(named)[:_CARDS]) if named else {}
     return [_message(line, language, cards) for line in lines]
 
 
@@ -63,11 +66,18 @@ def plain(line: Line, language: Language) -> MessageShown:
     return _message(line, language, {})
 
 
+def _turnos_of(line: Line) -> list[UUID]:
+    """Those that a message names; that of which the system tells, so that older cards can follow it."""
+    if line.kind == "system" and line.facts is not None:
+        return [UUID(line.facts["appointment_id"])]
+    return rules.turnos_named_in(line.text)
+
+
 def _message(line: Line, language: Language, cards: Mapping[UUID, Card]) -> MessageShown:
     text = line.text
     if line.kind == "system" and line.facts is not None:
         text = rules.said_by_system(line.facts, language)
-    shown = [cards[turno] for turno in rules.turnos_named_in(line.text) if turno in cards]
+    shown = [cards[turno] for turno in _turnos_of(line) if turno in cards]
     return MessageShown(
         id=line.id,
         conversation_id=line.conversation_id,

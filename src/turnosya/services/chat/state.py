@@ -42,11 +42,17 @@ class Conversation:
     last_at: datetime
     created_at: datetime
     away_told_at: datetime | None
+    dropped_seq: int
+    """Up to there messages are kept no longer."""
 
     @property
     def members(self) -> frozenset[UUID]:
         """Who may read it."""
         return self.shop.people | {self.client_id}
+
+    def unread_after(self, read_seq: int) -> int:
+        """How many messages come after what somebody has read, of those that are there."""
+        return self.last_seq - max(read_seq, self.dropped_seq)
 
     def side_of(self, user_id: UUID) -> Side | None:
         """Which side somebody is on; who is both writes as the client. None is a stranger."""
@@ -104,7 +110,7 @@ class Listed:
     @property
     def unread(self) -> int:
         """How many messages they have not read."""
-        return self.conversation.last_seq - self.read_seq
+        return self.conversation.unread_after(self.read_seq)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ conversations = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("away_told_at", DateTime(timezone=True)),
+    # Up to there its messages are kept no longer.
+    Column("dropped_seq", Integer, nullable=False, server_default="0"),
     UniqueConstraint("business_id", "client_id", name="one_conversation_each"),
 )
 Index("conversations_of_business", conversations.c.business_id, conversations.c.last_at, conversations.c.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -36,7 +36,7 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
     """
     if words.file_id is None and (words.text is None or not words.text.strip()):
         raise invalid("text", "empty", "a message has a text or a file")
-    file = await attached.find(chat, sender_id, conversation_id, words.file_id)
+    file = await _attachment(chat, sender_id, conversation_id, words)
     async with chat.db.transaction() as tx:
         conversation = await _locked(tx, conversation_id, sender_id)
         known = await messages.find_sent(tx, conversation_id, sender_id, words.client_message_id)
@@ -44,9 +44,7 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
             if known.text != words.text or attached.id_in(known.facts) != words.file_id:
                 raise ClientMessageIdReused
             return known, False
-        if not conversation.shop.is_open or await messages.is_blocked(
-            tx, conversation.shop.id, conversation.client_id
-        ):
+        if not await messages.takes_words(tx, conversation):
             raise ConversationBlocked
         chat.allowances.take(sender_id)
         new = NewLine("person", sender_id, words.text, file, words.client_message_id)
@@ -56,6 +54,20 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
         await away.ask(tx, conversation, line)
     hints.moved(chat, conversation_id)
     return line, True
+
+
+async def _attachment(
+    chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words
+) -> attached.Facts | None:
+    """What is kept of the file: a stranger learns nothing of it, and what was sent before stays as it was."""
+    if words.file_id is None:
+        return None
+    async with chat.db.read() as tx:
+        await for_member(tx, conversation_id, sender_id)
+        known = await messages.find_sent(tx, conversation_id, sender_id, words.client_message_id)
+    if known is not None:
+        return known.facts
+    return await attached.find(chat, sender_id, conversation_id, words.file_id)
 
 
 async def _locked(tx: Transaction, conversation_id: UUID, sender_id: UUID) -> Conversation:
@@ -71,18 +83,22 @@ async def add(chat: Chat, tx: Transaction, conversation: Conversation, new: NewL
     line = await messages.add(tx, conversation.id, new, sent_at=real_now())
     if new.sender_id is not None:
         await messages.raise_mark(tx, conversation, new.sender_id, read=line.seq)
-        await lists.has_read(tx, conversation.id, new.sender_id, line.seq)
+        await lists.has_read(tx, conversation.id, new.sender_id, line.seq, look_at=_told_at(chat))
     if new.kind != "system":
         others = conversation.members - {new.sender_id}
         if new.kind == "automatic":
             others = frozenset({conversation.client_id})
-        due_at = real_now() + timedelta(seconds=chat.settings.chat_tell_after_s)
-        await lists.wait(tx, line, sorted(others), due_at=due_at)
+        await lists.wait(tx, line, sorted(others), due_at=_told_at(chat))
     return line
 
 
+def _told_at(chat: Chat) -> datetime:
+    """When somebody is told of what has reached no socket of theirs by then."""
+    return real_now() + timedelta(seconds=chat.settings.chat_tell_after_s)
+
+
 async def read(chat: Chat, user_id: UUID, conversation_id: UUID, seq: int) -> tuple[int, int]:
-    """Raises how far somebody has read; the mark and the last number. Past the end means the end."""
+    """Raises how far somebody has read; the mark, and how much is unread. Past the end means the end."""
     async with chat.db.transaction() as tx:
         await for_member(tx, conversation_id, user_id)
         conversation = await messages.lock(tx, conversation_id)
@@ -92,20 +108,18 @@ async def read(chat: Chat, user_id: UUID, conversation_id: UUID, seq: int) -> tu
         rose = seq > 0 and await messages.raise_mark(tx, conversation, user_id, read=seq)
         if rose:
             await messages.touch(tx, conversation_id)
-            await lists.has_read(tx, conversation_id, user_id, seq)
+            await lists.has_read(tx, conversation_id, user_id, seq, look_at=_told_at(chat))
         reached = await messages.read_seq(tx, conversation_id, user_id)
     if rose:
         hints.moved(chat, conversation_id)
-    return reached, conversation.last_seq
+    return reached, conversation.unread_after(reached)
 
 
 async def who_sees_typing(chat: Chat, user_id: UUID, conversation_id: UUID) -> list[UUID]:
     """The other members; nobody where nothing could be sent. Raises NotFound for a stranger."""
     async with chat.db.read() as tx:
         conversation = await for_member(tx, conversation_id, user_id)
-        if not conversation.shop.is_open or await messages.is_blocked(
-            tx, conversation.shop.id, conversation.client_id
-        ):
+        if not await messages.takes_words(tx, conversation):
             return []
     return sorted(conversation.members - {user_id})
 
@@ -113,11 +127,12 @@ async def who_sees_typing(chat: Chat, user_id: UUID, conversation_id: UUID) -> l
 async def missing(
     chat: Chat, user_id: UUID, conversation_id: UUID, after_seq: int
 ) -> tuple[list[Line], bool]:
-    """What somebody has not seen, at most 200, and whether there is more."""
+    """What somebody has not seen, as much as goes into one answer, and whether there is more."""
     async with chat.db.read() as tx:
         await for_member(tx, conversation_id, user_id)
         found = await messages.after(tx, conversation_id, after_seq, limit=rules.SYNC_PAGE + 1)
-    return found[: rules.SYNC_PAGE], len(found) > rules.SYNC_PAGE
+    page = found[: rules.fitting(found[: rules.SYNC_PAGE])]
+    return page, len(found) > len(page)
 
 
 async def page(

@@ -83,5 +83,5 @@ async def listed(
 @routes.put("/read")
 async def read(here: Here, conversation_id: UUID, body: ReadUpTo, caller: SignedIn) -> ReadShown:
     """Mark everything up to a number as read; past the end means the end, and back changes nothing."""
-    reached, last = await writing.read(here, caller.user_id, conversation_id, body.seq)
-    return ReadShown(seq=reached, unread_count=last - reached)
+    reached, unread = await writing.read(here, caller.user_id, conversation_id, body.seq)
+    return ReadShown(seq=reached, unread_count=unread)

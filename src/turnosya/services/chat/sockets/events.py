@@ -72,8 +72,8 @@ async def _send(chat: Chat, connection: Connection, asked: Send) -> Answer:
 
 
 async def _read(chat: Chat, connection: Connection, asked: Read) -> Answer:
-    reached, last = await writing.read(chat, connection.caller.user_id, asked.conversation_id, asked.seq)
-    return {"seq": reached, "unread_count": last - reached}
+    reached, unread = await writing.read(chat, connection.caller.user_id, asked.conversation_id, asked.seq)
+    return {"seq": reached, "unread_count": unread}
 
 
 async def _typing(chat: Chat, connection: Connection, asked: Typing) -> Answer:
@@ -94,6 +94,8 @@ async def _sync(chat: Chat, connection: Connection, asked: Sync) -> Answer:
     async with chat.db.read() as tx:
         conversation = await for_member(tx, asked.conversation_id, user_id)
     found = await shown.messages(chat, conversation, lines, connection.language)
+    if lines:
+        chat.live.has_reached(asked.conversation_id, user_id, lines[-1].seq)
     return {"messages": [shown.as_json(one) for one in found], "more": more}
 
 

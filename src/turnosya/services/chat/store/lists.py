@@ -96,27 +96,57 @@ async def wait(tx: Transaction, line: Line, user_ids: Sequence[UUID], *, due_at:
         await tx.execute(insert(waiting).values(values).on_conflict_do_nothing())
 
 
-async def has_read(tx: Transaction, conversation_id: UUID, user_id: UUID, seq: int) -> None:
-    """Whoever has read up to there is told again of what comes next."""
+async def has_read(
+    tx: Transaction, conversation_id: UUID, user_id: UUID, seq: int, *, look_at: datetime
+) -> None:
+    """Whoever was told and has read up to there is told again of what they have not; looked at then."""
     await tx.execute(
-        delete(waiting).where(
-            waiting.c.conversation_id == conversation_id, waiting.c.user_id == user_id, waiting.c.seq <= seq
+        waiting.update()
+        .where(
+            waiting.c.conversation_id == conversation_id,
+            waiting.c.user_id == user_id,
+            waiting.c.seq <= seq,
+            waiting.c.told,
         )
+        .values(told=False, due_at=look_at)
     )
 
 
-_DUE = text("""
-    SELECT w.conversation_id, w.user_id, w.seq, coalesce(m.delivered_seq, 0) >= w.seq AS has_arrived
-    FROM waiting w
-    LEFT JOIN marks m ON m.conversation_id = w.conversation_id AND m.user_id = w.user_id
-    WHERE NOT w.told AND w.due_at <= now()
-    ORDER BY w.due_at LIMIT :limit FOR UPDATE OF w SKIP LOCKED
+_WAITED_IN = text("""
+    SELECT conversation_id FROM waiting WHERE NOT told AND due_at <= now()
+    GROUP BY conversation_id ORDER BY min(due_at) LIMIT :limit
 """)
 
 
-async def due(tx: Transaction, *, limit: int) -> Sequence[RowMapping]:
-    """Whom to tell now, unless it ``has_arrived``; locked."""
-    return (await tx.execute(_DUE, {"limit": limit})).mappings().all()
+async def waited_in(tx: Transaction, *, limit: int) -> list[UUID]:
+    """Conversations in which somebody may have to be told now, who has waited longest first."""
+    return list((await tx.execute(_WAITED_IN, {"limit": limit})).scalars())
+
+
+# Neither lines of the system nor one's own words are told of, and automatic ones only to the client.
+_DUE = text("""
+    SELECT w.user_id, w.seq, m.seq AS missing_seq, m.sender_id, m.sent_at
+    FROM waiting w
+    LEFT JOIN marks k ON k.conversation_id = w.conversation_id AND k.user_id = w.user_id
+    LEFT JOIN LATERAL (
+        SELECT seq, sender_id, sent_at FROM messages
+        WHERE conversation_id = w.conversation_id AND seq >= w.seq AND seq > coalesce(k.delivered_seq, 0)
+            AND kind <> 'system' AND sender_id IS DISTINCT FROM w.user_id
+            AND (kind = 'person' OR w.user_id = :client_id)
+        ORDER BY seq LIMIT 1
+    ) m ON true
+    WHERE w.conversation_id = :conversation_id AND NOT w.told AND w.due_at <= now()
+    ORDER BY w.user_id
+""")
+
+
+async def due(tx: Transaction, conversation: Conversation) -> Sequence[RowMapping]:
+    """Who is to be looked at now, with the first message that has not reached them, if there is one.
+
+    Hold the conversation's lock: what is being sent there counts.
+    """
+    values = {"conversation_id": conversation.id, "client_id": conversation.client_id}
+    return (await tx.execute(_DUE, values)).mappings().all()
 
 
 async def note_told(tx: Transaction, conversation_id: UUID, user_id: UUID) -> None:
@@ -128,8 +158,19 @@ async def note_told(tx: Transaction, conversation_id: UUID, user_id: UUID) -> No
     )
 
 
+async def wait_for(
+    tx: Transaction, conversation_id: UUID, user_id: UUID, *, seq: int, due_at: datetime
+) -> None:
+    """What they waited for has arrived; they wait for a later one."""
+    await tx.execute(
+        waiting.update()
+        .where(waiting.c.conversation_id == conversation_id, waiting.c.user_id == user_id)
+        .values(seq=seq, due_at=due_at)
+    )
+
+
 async def wait_no_more(tx: Transaction, conversation_id: UUID, user_id: UUID) -> None:
-    """It has arrived; the next one is looked at anew."""
+    """All of it has arrived; the next one is looked at anew."""
     await tx.execute(
         delete(waiting).where(waiting.c.conversation_id == conversation_id, waiting.c.user_id == user_id)
     )

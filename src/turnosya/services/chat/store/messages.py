@@ -39,6 +39,7 @@ def conversation_of(row: RowMapping) -> Conversation:
         last_at=row["c_last_at"],
         created_at=row["c_created_at"],
         away_told_at=row["c_away_told_at"],
+        dropped_seq=row["c_dropped_seq"],
     )
 
 
@@ -95,12 +96,12 @@ async def open_pair(tx: Transaction, business_id: UUID, client_id: UUID, *, clie
     return made.first() is not None
 
 
-async def is_blocked(tx: Transaction, business_id: UUID, client_id: UUID) -> bool:
-    """Whether one of the two does not want to hear the other."""
-    found = await tx.execute(
-        select(blocks.c.side).where(blocks.c.business_id == business_id, blocks.c.client_id == client_id)
-    )
-    return found.first() is not None
+async def takes_words(tx: Transaction, conversation: Conversation) -> bool:
+    """Whether somebody may write in it: the business is there, and neither side has blocked the other."""
+    if not conversation.shop.is_open:
+        return False
+    pair = (blocks.c.business_id == conversation.shop.id) & (blocks.c.client_id == conversation.client_id)
+    return (await tx.execute(select(blocks.c.side).where(pair))).first() is None
 
 
 async def find_sent(

@@ -34,6 +34,16 @@ async def conversations_of(tx: Transaction, user_id: UUID) -> Sequence[RowMappin
     return (await tx.execute(wanted)).mappings().all()
 
 
+async def reported_by(tx: Transaction, user_id: UUID) -> Sequence[RowMapping]:
+    """What somebody wanted an admin to look at, the latest first."""
+    wanted = (
+        select(reports.c.conversation_id, reports.c.reason, reports.c.created_at)
+        .where(reports.c.user_id == user_id)
+        .order_by(reports.c.id.desc())
+    )
+    return (await tx.execute(wanted)).mappings().all()
+
+
 async def rename(tx: Transaction, user_id: UUID, name: str | None) -> None:
     """How businesses see a client."""
     await tx.execute(
@@ -72,13 +82,39 @@ async def forget(tx: Transaction, user_id: UUID) -> None:
 
 
 _TOO_OLD = text("""
-    DELETE FROM messages m USING conversations c, shop_settings s
-    WHERE c.id = m.conversation_id AND s.business_id = c.business_id
-      AND m.sent_at < now() - make_interval(days => s.keep_days)
+    SELECT c.id, max(m.seq) AS seq
+    FROM shop_settings s
+    JOIN conversations c ON c.business_id = s.business_id
+    JOIN messages m ON m.conversation_id = c.id
+    WHERE m.sent_at < now() - make_interval(days => s.keep_days)
+    GROUP BY c.id ORDER BY c.id LIMIT :limit
+""")
+
+
+async def too_old(tx: Transaction, *, limit: int) -> dict[UUID, int]:
+    """Conversations with messages that their business wants to keep no longer, and the last such number.
+
+    They are locked until the end of the transaction.
+    """
+    found = {row.id: row.seq for row in await tx.execute(_TOO_OLD, {"limit": limit})}
+    locked = select(conversations.c.id).where(conversations.c.id.in_(found))
+    await tx.execute(locked.order_by(conversations.c.id).with_for_update())
+    return found
+
+
+_NOTE_DROPPED = text("""
+    UPDATE conversations c SET dropped_seq = greatest(c.dropped_seq, ended.seq)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS int[])) AS ended (id, seq) WHERE c.id = ended.id
+""")
+_DROP = text("""
+    DELETE FROM messages m USING unnest(CAST(:ids AS uuid[]), CAST(:seqs AS int[])) AS ended (id, seq)
+    WHERE m.conversation_id = ended.id AND m.seq <= ended.seq
     RETURNING m.id, m.facts
 """).columns(messages.c.id, messages.c.facts)
 
 
-async def drop_old(tx: Transaction) -> list[tuple[UUID, Mapping[str, Any] | None]]:
-    """Deletes what businesses want to keep no longer: messages, and what was kept beside their words."""
-    return [(row.id, row.facts) for row in await tx.execute(_TOO_OLD)]
+async def drop(tx: Transaction, ends: Mapping[UUID, int]) -> list[tuple[UUID, Mapping[str, Any] | None]]:
+    """Deletes everything up to these numbers: the messages, and what was kept beside their words."""
+    values = {"ids": list(ends), "seqs": list(ends.values())}
+    await tx.execute(_NOTE_DROPPED, values)
+    return [(row.id, row.facts) for row in await tx.execute(_DROP, values)]
