@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import checks, costs, door, jobs, page, plans, rpc, search
+from tests.bench import chat, checks, costs, door, jobs, page, plans, rpc, search
 from tests.bench.agenda import agenda
 from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
@@ -49,6 +49,7 @@ PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
     "files": lambda ground: files(ground.servers, ground.zygote, ground.folder),
     "messages": lambda ground: messages(ground.servers, ground.folder / "messages"),
     "jobs": lambda ground: jobs.figures(ground.servers),
+    "chat": lambda ground: chat.figures(ground.servers, ground.zygote, ground.folder / "chat"),
     "search": lambda ground: search.figures(ground.servers, ground.zygote, ground.folder),
     "checks": lambda ground: checks.figures(ground.servers, ground.zygote, ground.folder / "checks"),
     "costs": lambda ground: costs.figures(ground.servers, ground.zygote, ground.folder / "costs"),

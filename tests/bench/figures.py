@@ -11,6 +11,7 @@ Group = Literal[
     "Plans",
     "Messages",
     "Jobs",
+    "Talking",
     "Search",
     "Files",
     "Being watched",

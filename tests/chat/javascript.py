@@ -114,3 +114,37 @@ async def a_browser() -> AsyncGenerator[Browser]:
         yield browser
     finally:
         await browser.end()
+
+
+class Program:
+    """A process of Node that answers each line of JSON with one."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, order: Mapping[str, Any], *, within_s: float) -> dict[str, Any]:
+        """What is said when it has been done."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(order).encode() + b"\n")
+        await self._process.stdin.drain()
+        async with asyncio.timeout(within_s):
+            said: dict[str, Any] = json.loads(await self._process.stdout.readline())
+        return said
+
+
+@asynccontextmanager
+async def a_program(name: str) -> AsyncGenerator[Program]:
+    """One of the scripts of ``tests/js``."""
+    process = await asyncio.create_subprocess_exec(
+        *(str(NODE), str(SCRIPT.with_name(name))),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**26,
+    )
+    try:
+        yield Program(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()

@@ -14,6 +14,7 @@ from turnosya.contracts.files import FileFacts
 from turnosya.runtime.ids import new_id
 from turnosya.services.chat import writing
 from turnosya.services.chat.store import messages
+from turnosya.services.chat.store import shops as shop_store
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,6 +63,31 @@ async def test_the_same_message_with_a_file_is_the_same_for_ever(room: Room) -> 
         ("eso", {"file_id": str(file.id)}),
     ):
         assert (await talk.send(talk.client, words, "uno", **changed)).status_code == 409
+
+
+async def test_the_same_message_sent_many_times_at_once_is_one(room: Room) -> None:
+    talk = await room.a_talk()
+    answers = await asyncio.gather(*(talk.send(talk.client, "Hola", "uno") for _ in range(8)))
+    assert sorted(one.status_code for one in answers) == [200] * 7 + [201]
+    assert {(one.json()["id"], one.json()["seq"]) for one in answers} == {(answers[0].json()["id"], 1)}
+    sent = await asyncio.gather(*(talk.sent(who, "y") for who in [talk.client, talk.owner] * 6))
+    assert sorted(sent) == list(range(2, 14))
+    assert await recounted(talk, talk.client) == 13 - max(sent[0::2])
+
+
+async def test_who_is_blocked_while_they_send_is_refused(room: Room) -> None:
+    talk = await room.a_talk()
+    async with room.chat.db.transaction() as tx:
+        await shop_store.block(tx, talk.shop.id, talk.client, side="business")
+        await messages.touch_state(tx, talk.id)
+        sending = asyncio.create_task(talk.send(talk.client, "Hola"))
+
+        async def waiting_for_a_lock() -> int:
+            return len(await room.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+        await until(waiting_for_a_lock, bool)
+    assert (await sending).status_code == 403
+    assert await room.rows("SELECT 1 FROM messages WHERE conversation_id = :id", id=talk.id) == []
 
 
 async def test_marks_that_come_shuffled_and_repeated_only_rise(room: Room) -> None:

@@ -1,7 +1,6 @@
 """A storm among people who talk: two copies of chat, and all that carries their words dies in turn."""
 
 import asyncio
-import json
 import random
 import signal
 import socket
@@ -18,7 +17,7 @@ from uuid import UUID
 
 import httpx
 
-from tests.chat.javascript import NODE
+from tests.chat.javascript import a_program
 from tests.flows.minted import tokens_of
 from tests.flows.systems import Launcher, Process, Stores, System, system_on
 from tests.flows.world import insist
@@ -30,7 +29,6 @@ from turnosya.runtime.ids import new_id
 from turnosya.tour.client import Api
 from turnosya.tour.people import Person, open_shop, sign_up
 
-SCRIPT = Path(__file__).parents[1] / "js" / "talkers.mjs"
 PEOPLE, CLIENTS = 20, 4
 EVERY_S = 2.0
 SETTLED_WITHIN_S = 60.0
@@ -153,7 +151,7 @@ async def talk_in_a_storm(hall: Hall, plan: TalkPlan) -> Found:
     began, struck = monotonic(), list[Strike]()
     # A token lives for a quarter of an hour, and storms may follow each other for longer.
     tokens = await tokens_of(hall.system, [person.id for person in hall.people])
-    async with _apps() as apps:
+    async with a_program("talkers.mjs") as apps:
         people = [
             {
                 "name": person.name,
@@ -286,39 +284,6 @@ def _listens(url: str) -> bool:
     with suppress(OSError), socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1):
         return True
     return False
-
-
-# --- the apps
-
-
-class Apps:
-    """Everybody's app, in one process of Node."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-
-    async def ask(self, order: Mapping[str, Any], *, within_s: float) -> dict[str, Any]:
-        """What is said when it has been done."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(order).encode() + b"\n")
-        await self._process.stdin.drain()
-        async with asyncio.timeout(within_s):
-            said: dict[str, Any] = json.loads(await self._process.stdout.readline())
-        return said
-
-
-@asynccontextmanager
-async def _apps() -> AsyncGenerator[Apps]:
-    process = await asyncio.create_subprocess_exec(
-        str(NODE), str(SCRIPT), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**26
-    )
-    try:
-        yield Apps(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
 
 
 @asynccontextmanager

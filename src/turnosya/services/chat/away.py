@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from turnosya.contracts.chat import ClientWrote
 from turnosya.runtime.clock import real_now
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
 
 async def ask(tx: Transaction, conversation: Conversation, line: Line) -> None:
     """After a client's message: is anybody there? Turnos knows, and is asked after this transaction."""
-    if line.sender_id != conversation.client_id or was_told_lately(conversation):
-        return
     settings = await shop_store.settings_of(tx, conversation.shop.id)
-    if settings.away_message:
+    if may_answer(conversation, line.sender_id, settings.away_message):
         await tx.publish(ClientWrote(conversation_id=conversation.id))
+
+
+def may_answer(conversation: Conversation, sender_id: UUID | None, away_message: str | None) -> bool:
+    """Whether the business may have something to say by itself to what its client writes now."""
+    is_client = sender_id == conversation.client_id
+    return bool(away_message) and is_client and not was_told_lately(conversation)
 
 
 def was_told_lately(conversation: Conversation) -> bool:

@@ -112,6 +112,10 @@ class Live:
         key = (conversation_id, user_id)
         self.reached[key] = max(self.reached.get(key, 0), seq)
 
+    def is_to_be_shown(self, conversation_id: UUID) -> bool:
+        """Whether a task waits to show it beside the one that does: it will show what there is by then."""
+        return self._locks.get(conversation_id, (None, 0))[1] > 1
+
     def one_at_a_time(self, conversation_id: UUID) -> OneAtATime:
         """A conversation is shown by one task, so that its messages keep their order."""
         return OneAtATime(self._locks, conversation_id)

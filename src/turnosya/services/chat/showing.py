@@ -45,7 +45,7 @@ async def moved(chat: Chat, event: ConversationMoved) -> None:
 
 async def show(chat: Chat, conversation_id: UUID) -> None:
     """Hands on what has not been handed on here, in order."""
-    if not len(chat.live):
+    if not len(chat.live) or chat.live.is_to_be_shown(conversation_id):
         return
     async with chat.live.one_at_a_time(conversation_id):
         while await _show_page(chat, conversation_id):
@@ -54,7 +54,7 @@ async def show(chat: Chat, conversation_id: UUID) -> None:
 
 async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
     """Some of it; whether there is more."""
-    async with chat.db.read() as tx:
+    async with chat.db.at_once() as tx:
         conversation = await messages.find(tx, conversation_id)
         if conversation is None:
             return False

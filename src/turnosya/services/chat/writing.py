@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from turnosya.runtime.clock import real_now
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.ids import new_id
+from turnosya.runtime.messages import NotFound, invalid
 from turnosya.services.chat import attached, away, hints, rules
 from turnosya.services.chat.conversations import for_member
 from turnosya.services.chat.refusals import ClientMessageIdReused, ConversationBlocked
 from turnosya.services.chat.state import Conversation, Line, NewLine
-from turnosya.services.chat.store import lists, messages
+from turnosya.services.chat.store import lists, messages, sending
 
 if TYPE_CHECKING:
     from turnosya.runtime.database import Transaction
@@ -29,21 +30,58 @@ class Words:
     client_message_id: str
 
 
-async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words) -> tuple[Line, bool]:
-    """The message with its number, and whether it is new: the same again is answered as the first time.
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A message with its number, where it is, and whether it is new."""
+
+    line: Line
+    conversation: Conversation
+    is_new: bool
+
+
+async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words) -> Sent:
+    """Writes a message; the same again is answered as the first time.
 
     Raises NotFound for a stranger, ClientMessageIdReused, ConversationBlocked, TooFast.
     """
     if words.file_id is None and (words.text is None or not words.text.strip()):
         raise invalid("text", "empty", "a message has a text or a file")
+    sent = await _sent_at_once(chat, sender_id, conversation_id, words) if words.file_id is None else None
+    if sent is None:
+        sent = await _sent_under_lock(chat, sender_id, conversation_id, words)
+    if sent.is_new:
+        hints.moved(chat, conversation_id)
+    return sent
+
+
+async def _sent_at_once(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words) -> Sent | None:
+    """A text without anything that follows from it, in two round trips; None where that does not do."""
+    async with chat.db.at_once() as statements:
+        seen = await sending.look(statements, conversation_id, sender_id, words.client_message_id)
+        if seen is None or seen.conversation.side_of(sender_id) is None:
+            raise NotFound
+        conversation = seen.conversation
+        if seen.known is not None:
+            return Sent(_the_same(seen.known, words), conversation, is_new=False)
+        if seen.is_blocked or not conversation.shop.is_open:
+            raise ConversationBlocked
+        if away.may_answer(conversation, sender_id, seen.away_message):
+            return None
+        chat.allowances.take(sender_id)
+        sent_at, own_id = real_now(), words.client_message_id
+        line = Line(new_id(), conversation_id, 0, sender_id, "person", words.text, None, own_id, sent_at)
+        others = sorted(conversation.members - {sender_id})
+        written = await sending.write(statements, conversation, line, others, due_at=_told_at(chat))
+    return None if written is None else Sent(written, conversation, is_new=True)
+
+
+async def _sent_under_lock(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words) -> Sent:
     file = await _attachment(chat, sender_id, conversation_id, words)
     async with chat.db.transaction() as tx:
         conversation = await _locked(tx, conversation_id, sender_id)
         known = await messages.find_sent(tx, conversation_id, sender_id, words.client_message_id)
         if known is not None:
-            if known.text != words.text or attached.id_in(known.facts) != words.file_id:
-                raise ClientMessageIdReused
-            return known, False
+            return Sent(_the_same(known, words), conversation, is_new=False)
         if not await messages.takes_words(tx, conversation):
             raise ConversationBlocked
         chat.allowances.take(sender_id)
@@ -52,8 +90,14 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
         for event in attached.events(line):
             await tx.publish(event)
         await away.ask(tx, conversation, line)
-    hints.moved(chat, conversation_id)
-    return line, True
+    return Sent(line, conversation, is_new=True)
+
+
+def _the_same(known: Line, words: Words) -> Line:
+    """What was sent under this id, if these are the same words. Raises ClientMessageIdReused."""
+    if known.text != words.text or attached.id_in(known.facts) != words.file_id:
+        raise ClientMessageIdReused
+    return known
 
 
 async def _attachment(

@@ -55,11 +55,9 @@ async def send(
     The same `client_message_id` again is answered with 200 and the first message.
     """
     words = writing.Words(body.text, body.file_id, body.client_message_id)
-    line, is_new = await writing.send(here, caller.user_id, conversation_id, words)
-    async with here.db.read() as tx:
-        conversation = await for_member(tx, conversation_id, caller.user_id)
-    [message] = await shown.messages(here, conversation, [line], language)
-    return JSONResponse(json_of(message), 201 if is_new else 200)
+    sent = await writing.send(here, caller.user_id, conversation_id, words)
+    [message] = await shown.messages(here, sent.conversation, [sent.line], language)
+    return JSONResponse(json_of(message), 201 if sent.is_new else 200)
 
 
 @routes.get("/messages")

@@ -64,10 +64,8 @@ def _asked(kind: TypeAdapter[Any], arguments: Sequence[Any]) -> Any:  # noqa: AN
 async def _send(chat: Chat, connection: Connection, asked: Send) -> Answer:
     words = writing.Words(asked.text, asked.file_id, asked.client_message_id)
     user_id = connection.caller.user_id
-    line, _ = await writing.send(chat, user_id, asked.conversation_id, words)
-    async with chat.db.read() as tx:
-        conversation = await for_member(tx, asked.conversation_id, user_id)
-    [message] = await shown.messages(chat, conversation, [line], connection.language)
+    sent = await writing.send(chat, user_id, asked.conversation_id, words)
+    [message] = await shown.messages(chat, sent.conversation, [sent.line], connection.language)
     return {"message": shown.as_json(message)}
 
 

@@ -36,9 +36,9 @@ async def of_person(
     )
     if after is not None:
         statement = statement.where(tuple_(conversations.c.last_at, conversations.c.id) < tuple_(*after))
-    rows = (await tx.execute(statement)).mappings().all()
-    last = await _last_lines(tx, [(row["c_id"], row["c_last_seq"]) for row in rows])
-    return [Listed(conversation_of(row), row["read_seq"], last.get(row["c_id"])) for row in rows]
+    rows = (await tx.execute(statement)).all()
+    last = await _last_lines(tx, [(row.c_id, row.c_last_seq) for row in rows])
+    return [Listed(conversation_of(row), row.read_seq, last.get(row.c_id)) for row in rows]
 
 
 async def one(tx: Transaction, conversation: Conversation, user_id: UUID) -> Listed:
@@ -54,7 +54,7 @@ async def _last_lines(tx: Transaction, ends: Sequence[tuple[UUID, int]]) -> dict
     if not ends:
         return {}
     wanted = select(messages).where(tuple_(messages.c.conversation_id, messages.c.seq).in_(ends))
-    return {row["conversation_id"]: line_of(row) for row in (await tx.execute(wanted)).mappings()}
+    return {row.conversation_id: line_of(row) for row in await tx.execute(wanted)}
 
 
 async def search(
@@ -80,7 +80,7 @@ async def search(
     )
     if after is not None:
         statement = statement.where(messages.c.id < after)
-    return [line_of(row) for row in (await tx.execute(statement)).mappings()]
+    return [line_of(row) for row in await tx.execute(statement)]
 
 
 # --- who is told that something waits

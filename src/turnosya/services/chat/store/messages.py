@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, select, text, update
+from sqlalchemy import Integer, Select, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from turnosya.runtime.database import Transaction
+from turnosya.runtime.database import Statements, Transaction
 from turnosya.runtime.ids import new_id
 from turnosya.services.chat.state import Conversation, Line, Mark, NewLine
 from turnosya.services.chat.store.shops import shop_columns, shop_of
@@ -26,41 +27,46 @@ def with_shop() -> Select[Any]:
     )
 
 
-def conversation_of(row: RowMapping) -> Conversation:
+def conversation_of(row: Any) -> Conversation:  # noqa: ANN401 - of SQLAlchemy or of the driver
     """A row of ``with_shop``."""
     return Conversation(
-        id=row["c_id"],
+        id=row.c_id,
         shop=shop_of(row),
-        client_id=row["c_client_id"],
-        client_name=row["c_client_name"],
-        last_seq=row["c_last_seq"],
-        version=row["c_version"],
-        state_version=row["c_state_version"],
-        last_at=row["c_last_at"],
-        created_at=row["c_created_at"],
-        away_told_at=row["c_away_told_at"],
-        dropped_seq=row["c_dropped_seq"],
+        client_id=row.c_client_id,
+        client_name=row.c_client_name,
+        last_seq=row.c_last_seq,
+        version=row.c_version,
+        state_version=row.c_state_version,
+        last_at=row.c_last_at,
+        created_at=row.c_created_at,
+        away_told_at=row.c_away_told_at,
+        dropped_seq=row.c_dropped_seq,
     )
 
 
-def line_of(row: RowMapping) -> Line:
+def line_of(row: Any) -> Line:  # noqa: ANN401 - of SQLAlchemy or of the driver
     """A row of ``messages``."""
     return Line(
-        id=row["id"],
-        conversation_id=row["conversation_id"],
-        seq=row["seq"],
-        sender_id=row["sender_id"],
-        kind=row["kind"],
-        text=row["text"],
-        facts=row["facts"],
-        client_message_id=row["client_message_id"],
-        sent_at=row["sent_at"],
+        id=row.id,
+        conversation_id=row.conversation_id,
+        seq=row.seq,
+        sender_id=row.sender_id,
+        kind=row.kind,
+        text=row.text,
+        # The driver leaves JSON as it is.
+        facts=json.loads(row.facts) if isinstance(row.facts, str) else row.facts,
+        client_message_id=row.client_message_id,
+        sent_at=row.sent_at,
     )
 
 
-async def find(tx: Transaction, conversation_id: UUID) -> Conversation | None:
+_FIND = with_shop().where(conversations.c.id == bindparam("conversation_id"))
+
+
+async def find(tx: Statements, conversation_id: UUID) -> Conversation | None:
     """One conversation."""
-    return await _first(tx, with_shop().where(conversations.c.id == conversation_id))
+    rows = await tx.rows(_FIND, {"conversation_id": conversation_id})
+    return conversation_of(rows[0]) if rows else None
 
 
 async def lock(tx: Transaction, conversation_id: UUID) -> Conversation | None:
@@ -78,7 +84,7 @@ async def find_pair(tx: Transaction, business_id: UUID, client_id: UUID) -> Conv
 
 
 async def _first(tx: Transaction, statement: Select[Any]) -> Conversation | None:
-    row = (await tx.execute(statement)).mappings().first()
+    row = (await tx.execute(statement)).first()
     return None if row is None else conversation_of(row)
 
 
@@ -115,7 +121,7 @@ async def find_sent(
             messages.c.client_message_id == client_message_id,
         )
     )
-    row = found.mappings().first()
+    row = found.first()
     return None if row is None else line_of(row)
 
 
@@ -247,37 +253,46 @@ async def read_seq(tx: Transaction, conversation_id: UUID, user_id: UUID) -> int
     return found.scalar() or 0
 
 
-async def marks_of(tx: Transaction, conversation_id: UUID, *, above_version: int = -1) -> list[Mark]:
-    """How far its members have come, of those whose mark rose after a version."""
-    found = await tx.execute(
-        select(marks)
-        .where(
-            marks.c.conversation_id == conversation_id,
-            (marks.c.version > above_version) | (marks.c.delivered_version > above_version),
-        )
-        .order_by(marks.c.version, marks.c.user_id)
+_MARKS = (
+    select(marks)
+    .where(
+        marks.c.conversation_id == bindparam("conversation_id"),
+        (marks.c.version > bindparam("above_version"))
+        | (marks.c.delivered_version > bindparam("above_version")),
     )
+    .order_by(marks.c.version, marks.c.user_id)
+)
+
+
+async def marks_of(tx: Statements, conversation_id: UUID, *, above_version: int = -1) -> list[Mark]:
+    """How far its members have come, of those whose mark rose after a version."""
+    values = {"conversation_id": conversation_id, "above_version": above_version}
     return [
         Mark(
-            row["user_id"],
-            row["read_seq"],
-            row["delivered_seq"],
-            read_version=row["version"],
-            delivered_version=row["delivered_version"],
+            row.user_id,
+            row.read_seq,
+            row.delivered_seq,
+            read_version=row.version,
+            delivered_version=row.delivered_version,
         )
-        for row in found.mappings()
+        for row in await tx.rows(_MARKS, values)
     ]
 
 
-async def after(tx: Transaction, conversation_id: UUID, seq: int, *, limit: int) -> list[Line]:
-    """What came after a number, in order."""
-    found = await tx.execute(
-        select(messages)
-        .where(messages.c.conversation_id == conversation_id, messages.c.seq > seq)
-        .order_by(messages.c.seq)
-        .limit(limit)
+_AFTER = (
+    select(messages)
+    .where(
+        messages.c.conversation_id == bindparam("conversation_id"), messages.c.seq > bindparam("after_seq")
     )
-    return [line_of(row) for row in found.mappings()]
+    .order_by(messages.c.seq)
+    .limit(bindparam("at_most", type_=Integer))
+)
+
+
+async def after(tx: Statements, conversation_id: UUID, seq: int, *, limit: int) -> list[Line]:
+    """What came after a number, in order."""
+    values = {"conversation_id": conversation_id, "after_seq": seq, "at_most": limit}
+    return [line_of(row) for row in await tx.rows(_AFTER, values)]
 
 
 async def before(tx: Transaction, conversation_id: UUID, seq: int | None, *, limit: int) -> list[Line]:
@@ -286,7 +301,7 @@ async def before(tx: Transaction, conversation_id: UUID, seq: int | None, *, lim
     if seq is not None:
         wanted = wanted.where(messages.c.seq < seq)
     found = await tx.execute(wanted.order_by(messages.c.seq.desc()).limit(limit))
-    return [line_of(row) for row in found.mappings()][::-1]
+    return [line_of(row) for row in found][::-1]
 
 
 async def note_away(tx: Transaction, conversation_id: UUID, at: datetime) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Label, RowMapping, delete, select
+from sqlalchemy import Label, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from turnosya.runtime.database import Transaction
@@ -19,22 +19,22 @@ def shop_columns() -> list[Label[Any]]:
     return [column.label(f"s_{column.name}") for column in shops.c]
 
 
-def shop_of(row: RowMapping) -> Shop:
+def shop_of(row: Any) -> Shop:  # noqa: ANN401 - of SQLAlchemy or of the driver
     """A row with ``shop_columns``."""
     return Shop(
-        id=row["s_id"],
-        version=row["s_version"],
-        name=row["s_name"],
-        timezone=row["s_timezone"],
-        owner_id=row["s_owner_id"],
-        people=frozenset(row["s_people"]),
-        is_open=row["s_is_open"],
+        id=row.s_id,
+        version=row.s_version,
+        name=row.s_name,
+        timezone=row.s_timezone,
+        owner_id=row.s_owner_id,
+        people=frozenset(row.s_people),
+        is_open=row.s_is_open,
     )
 
 
 async def find(tx: Transaction, business_id: UUID) -> Shop | None:
     """One business."""
-    row = (await tx.execute(select(*shop_columns()).where(shops.c.id == business_id))).mappings().first()
+    row = (await tx.execute(select(*shop_columns()).where(shops.c.id == business_id))).first()
     return None if row is None else shop_of(row)
 
 
