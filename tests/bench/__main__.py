@@ -22,7 +22,7 @@ from tests.bench.attempts import attempts
 from tests.bench.figures import Figure
 from tests.bench.files import files
 from tests.bench.hand_over import hand_over
-from tests.bench.messages import messages
+from tests.bench.messages import messages, reminders
 from tests.bench.whole import whole
 from tests.flows.systems import Zygote
 from tests.servers import Servers, warden_of_this_run
@@ -48,6 +48,7 @@ PARTS: dict[str, Callable[[Ground], AsyncIterator[Figure]]] = {
     "attempts": lambda ground: attempts(ground.servers, ground.zygote, ground.folder),
     "files": lambda ground: files(ground.servers, ground.zygote, ground.folder),
     "messages": lambda ground: messages(ground.servers, ground.folder / "messages"),
+    "reminders": lambda ground: reminders(ground.servers, ground.folder / "reminders"),
     "jobs": lambda ground: jobs.figures(ground.servers),
     "chat": lambda ground: chat.figures(ground.servers, ground.zygote, ground.folder / "chat"),
     "search": lambda ground: search.figures(ground.servers, ground.zygote, ground.folder),

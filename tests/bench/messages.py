@@ -72,10 +72,19 @@ async def messages(servers: Servers, folder: Path) -> AsyncGenerator[Figure]:
         async with _a_stage(servers, outside) as stage:
             async for figure in _within_limits(stage, outside):
                 yield figure
-        limits = {"TURNOSYA_WHATSAPP_PER_S": "100000", "TURNOSYA_HANDS_AT_ONCE": "50"}
-        async with _a_stage(servers, outside, **limits) as stage:
-            async for figure in _raised(stage, outside):
-                yield figure
+
+
+async def reminders(servers: Servers, folder: Path) -> AsyncGenerator[Figure]:
+    """A whole city's morning: more reminders than a number may send, with the provider's limits raised."""
+    folder.mkdir()
+    limits = {"TURNOSYA_WHATSAPP_PER_S": "100000", "TURNOSYA_HANDS_AT_ONCE": "50"}
+    async with providers(folder) as outside, _a_stage(servers, outside, **limits) as stage:
+        found = await _morning(stage, outside, MANY, within_s=240)
+    yield Figure("Messages", f"{MANY:,} reminders due at once, queued in", found.queued_s, "s")
+    name = f"of {MANY:,} reminders with the provider (limits raised)"
+    more = f"in {found.took_s:.0f} s, {found.per_s:.0f}/s"
+    yield Figure("Messages", name, found.handed, "", more=more)
+    yield Figure("Messages", "memory from a third of them to the end", found.grown, "MiB more", 32)
 
 
 @asynccontextmanager
@@ -158,16 +167,21 @@ async def _receipts(stage: Stage) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class _Morning:
-    """How long it took to queue reminders that are due at once, and to hand all over; memory meanwhile."""
+    """How long it took to queue reminders that are due at once, and to hand them over; memory meanwhile."""
 
     queued_s: float
+    handed: int
     took_s: float
     grown: float
     """MiB, from a third of the way to the end."""
 
+    @property
+    def per_s(self) -> float:
+        return self.handed / self.took_s
 
-async def _morning(stage: Stage, outside: Providers, count: int) -> _Morning:
-    """So many people without an account are reminded at one instant, each once."""
+
+async def _morning(stage: Stage, outside: Providers, count: int, *, within_s: float) -> _Morning:
+    """So many people without an account are reminded at one instant, each once; watched for so long."""
     now, graph = real_now(), outside.graph
     stage.clock.use(version=stage.clock.version + 1, set_to=now)
     await _sql(stage, "DELETE FROM kept_turnos")
@@ -180,7 +194,8 @@ async def _morning(stage: Stage, outside: Providers, count: int) -> _Morning:
     thirds: list[float] = []
 
     async def handed() -> int:
-        if graph.taken >= count // 3 and not thirds:
+        is_a_third = graph.taken >= count // 3 or monotonic() - began >= within_s / 3
+        if is_a_third and not thirds:
             thirds.append(process.memory_info().rss)
         return graph.taken
 
@@ -190,15 +205,15 @@ async def _morning(stage: Stage, outside: Providers, count: int) -> _Morning:
         return monotonic() - began
 
     queueing = asyncio.create_task(queued())
-    async with asyncio.timeout(30 + count / 60):
-        while await handed() < count:  # noqa: ASYNC110 - looked at, for its memory is sampled
-            await asyncio.sleep(0.05)
-    took_s = monotonic() - began
+    while await handed() < count and monotonic() - began < within_s:  # noqa: ASYNC110 - memory is sampled
+        await asyncio.sleep(0.05)
+    took_s, taken = monotonic() - began, graph.taken
     grown = (process.memory_info().rss - thirds[0]) / _MIB
     twice = "SELECT count(*) FROM deliveries WHERE template = 'appointment_reminder' AND attempts > 1"
-    assert (graph.taken, await _count(stage, twice)) == (count, 0)
+    assert await _count(stage, twice) == 0
+    queued_s = await queueing
     graph.keeps = True
-    return _Morning(await queueing, took_s, grown)
+    return _Morning(queued_s, taken, took_s, grown)
 
 
 async def _count(stage: Stage, query: str) -> int:
@@ -213,19 +228,12 @@ def _most_in_a_second(instants: list[float]) -> int:
 
 
 async def _within_limits(stage: Stage, outside: Providers) -> AsyncGenerator[Figure]:
-    found = await _morning(stage, outside, REMINDERS)
+    found = await _morning(stage, outside, REMINDERS, within_s=150)
+    assert found.handed == REMINDERS
     most = _most_in_a_second(outside.graph.at)
     name = f"{REMINDERS:,} reminders due at nine, all with the provider in, at 80/s"
-    yield Figure("Messages", name, found.took_s, "s", 95, f"{REMINDERS / found.took_s:.0f}/s")
+    yield Figure("Messages", name, found.took_s, "s", 120, f"{found.per_s:.0f}/s")
     yield Figure("Messages", "the most that came to the provider in any second", most, "", 80)
-
-
-async def _raised(stage: Stage, outside: Providers) -> AsyncGenerator[Figure]:
-    found = await _morning(stage, outside, MANY)
-    yield Figure("Messages", f"{MANY:,} reminders due at once, queued in", found.queued_s, "s")
-    name = f"{MANY:,} reminders, all with the provider in (limits raised)"
-    yield Figure("Messages", name, found.took_s, "s", more=f"{MANY / found.took_s:.0f}/s")
-    yield Figure("Messages", "memory from a third of them to the end", found.grown, "MiB more", 32)
 
 
 def _percentiles(found: list[float]) -> tuple[float, float, float]:
