@@ -43,7 +43,7 @@ async def system(
     async with a_system(form, servers, zygote, folder) as running:
         yield running
     # All that was said to it and by it over HTTP, against what its processes have logged.
-    assert OVERHEARD.told_by(process.log for process in running.processes) == []
+    assert OVERHEARD.told_by(sorted(running.logs)) == []
 
 
 @pytest.fixture

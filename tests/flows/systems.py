@@ -166,6 +166,8 @@ class System:
     """PostgreSQL by service, for audits."""
     folder: Path
     base: Mapping[str, str] = field(default_factory=dict[str, str])
+    logs: set[Path] = field(default_factory=set[Path])
+    """Of all processes that were ever started, copies that have ended among them."""
 
     @property
     def url(self) -> str:
@@ -204,6 +206,7 @@ class System:
 
     def launch(self, process: Process) -> None:
         args = ["serve", *(process.names if self.form is Form.SPLIT else ())]
+        self.logs.add(process.log)
         process.pid = self.launcher.fork(args, process.env, process.log)
 
     async def start(self) -> None:
@@ -350,7 +353,8 @@ def _settings() -> dict[str, str]:
         "TURNOSYA_ENV": "development",
         "TURNOSYA_RATE_LIMITS": "off",
         "TURNOSYA_WHATSAPP_APP_SECRET": APP_SECRET,
-        "TURNOSYA_LOG_LEVEL": "warning",
+        # All that they could ever say: `tests/said.py` looks through it for what no log may say.
+        "TURNOSYA_LOG_LEVEL": "debug",
         # Waits that only matter after a kill, short enough for a test.
         "TURNOSYA_POLL_S": "0.2",
         "TURNOSYA_NOTIFICATION_POLL_S": "0.2",

@@ -1,4 +1,4 @@
-"""A process that tells people of three codes and three turnos, and is killed at one step of a delivery."""
+"""A process that tells people of three codes and three turnos, and is killed or frozen at one step of it."""
 
 import asyncio
 import json
@@ -32,18 +32,25 @@ DIES_WITH = {step: 1 if step == "claiming" else 2 for step in STEPS}
 
 
 class Killer:
-    """Ends this process with the second delivery of a lane that comes to a step."""
+    """Ends or stops this process with the second delivery of a lane that comes to a step."""
 
-    def __init__(self, step: str, lane: str) -> None:
-        self._step, self._lane, self._seen = step, lane, 0
+    def __init__(self, step: str, lane: str, number: int = signal.SIGKILL) -> None:
+        self._step, self._lane, self._seen, self._signal = step, lane, 0, number
         self.all_told = asyncio.Event()
+        self._in_hand = 0
+
+    @property
+    def is_over(self) -> bool:
+        """It has come back from its signal, and has nothing in its hands."""
+        return self._seen >= DIES_WITH[self._step] and self._in_hand == 0
 
     def pass_by(self, step: str, lane: str) -> None:
         """Somebody of this lane is at this step."""
+        self._in_hand += {"claimed": 1, "recorded": -1}.get(step, 0)
         if (step, lane) == (self._step, self._lane):
             self._seen += 1
             if self._seen == DIES_WITH[step]:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), self._signal)
 
     def around(
         self,
@@ -121,14 +128,16 @@ async def main(told: Mapping[str, Any]) -> None:
         bus,
         urls=told["urls"],
     )
-    killer = Killer(told["step"], told["lane"])
+    killer = Killer(told["step"], told["lane"], told["signal"])
     killer.lie_in_wait()
     for service in SERVICES:
         await stage.put_on(service)
     for wire_name, body, headers in cast("list[tuple[str, str, dict[str, str]]]", told["envelopes"]):
         await bus.deliver(Envelope(wire_name, body.encode(), headers))
     killer.all_told.set()
-    await asyncio.sleep(30)
+    async with asyncio.timeout(30):
+        while not killer.is_over:  # noqa: ASYNC110 - whatever ends it comes from outside
+            await asyncio.sleep(0.05)
 
 
 if __name__ == "__main__":

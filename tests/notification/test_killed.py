@@ -1,21 +1,29 @@
-"""A process is killed at each step of a delivery: nothing is lost, and only a code may be said twice."""
+"""A process is killed at each step of a delivery, or frozen: nothing is lost, only a code is said twice."""
 
 import asyncio
 import json
 import signal
 import sys
+from asyncio.subprocess import Process
 from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+import psutil
 import pytest
 
 from tests.notification.hands_and_dies import IN_HAND, SERVICES, STEPS
 from tests.notification.people import Town, a_code, a_town
 from tests.notification.providers import Providers
+from tests.said import lines_that_tell
 from tests.servers import Servers
 from tests.stage import a_stage, until
 from turnosya.contracts.turnos import AppointmentBooked
 from turnosya.runtime.bus import Envelope
+from turnosya.runtime.service import Service
 from turnosya.runtime.settings import Environment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -36,6 +44,94 @@ async def test_killed_at_a_step_nothing_is_lost_and_nobody_reads_the_news_twice(
     servers: Servers, outside: Providers, kill: tuple[str, str, str]
 ) -> None:
     step, lane, form = kill
+    async with _asleep(servers, outside, form) as asleep:
+        process = await asleep.goes_on(step, lane, signal.SIGKILL)
+        said, _ = await process.communicate()
+        assert process.returncode == -signal.SIGKILL, said.decode()
+        assert list(lines_that_tell(said.decode())) == []
+
+        in_hand = await asleep.wakes_up()
+        rows = await asleep.all_is_over()
+        _audit(rows, Counter(one["biz_opaque_callback_data"] for one in outside.graph.got), in_hand)
+        assert in_hand or step not in IN_HAND
+
+
+@pytest.mark.parametrize("lane", ["codes", "news"])
+async def test_frozen_with_deliveries_in_hand_it_wakes_up_and_says_nothing_once_more_than_it_may(
+    servers: Servers, outside: Providers, lane: str
+) -> None:
+    async with _asleep(servers, outside, "memory") as asleep:
+        process = await asleep.goes_on("claimed", lane, signal.SIGSTOP)
+        try:
+            frozen = psutil.Process(process.pid)
+
+            async def status() -> str:
+                return frozen.status()
+
+            await until(status, lambda found: found == psutil.STATUS_STOPPED)
+            await _transactions_run_out(asleep.town)
+            in_hand = await asleep.wakes_up()
+            await asleep.all_is_over()
+        finally:
+            process.send_signal(signal.SIGCONT)
+            # What it had in its hands may go out now, and changes nothing that is known.
+            said, _ = await process.communicate()
+        assert process.returncode == 0, said.decode()
+        assert list(lines_that_tell(said.decode())) == []
+        rows = await asleep.all_is_over()
+        _audit(rows, Counter(one["biz_opaque_callback_data"] for one in outside.graph.got), in_hand)
+        assert in_hand
+
+
+async def test_every_step_is_killed_at() -> None:
+    assert {step for step, _, _ in KILLS} == set(STEPS)
+
+
+@dataclass
+class _Asleep:
+    """A stage that was left to another process, with what that is to tell."""
+
+    town: Town
+    broker_url: str | None
+    services: list[Service[Any]]
+    events: list[Envelope]
+
+    async def goes_on(self, step: str, lane: str, number: int) -> Process:
+        """The other process, which gets a signal at a step."""
+        stage = self.town.stage
+        told = {
+            "broker_url": self.broker_url,
+            "settings": dict(stage.settings),
+            "urls": stage.urls,
+            "step": step,
+            "lane": lane,
+            "signal": number,
+            "envelopes": [(one.wire_name, one.body.decode(), dict(one.headers)) for one in self.events],
+        }
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.notification.hands_and_dies", json.dumps(told)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    async def wakes_up(self) -> set[str]:
+        """It plays on, and the time of what the other has in its hands is over; which deliveries that are."""
+        await self.town.stage.begin_again(self.services)
+        in_hand = await _claims_run_out(self.town)
+        # As a relay that was killed as well: it says everything again.
+        for envelope in self.events:
+            await self.town.stage.bus.deliver(envelope)
+        return in_hand
+
+    async def all_is_over(self) -> list[dict[str, Any]]:
+        return await until(
+            lambda: _rows(self.town),
+            lambda rows: len(rows) == 9 and all(one["state"] != "queued" for one in rows),
+        )
+
+
+@asynccontextmanager
+async def _asleep(servers: Servers, outside: Providers, form: str) -> AsyncGenerator[_Asleep]:
     broker_url = servers.broker_url if form == "rabbitmq" else None
     settings = {**outside.settings, "TURNOSYA_LEASE_S": "1", "TURNOSYA_NOTIFICATION_POLL_S": "0.05"}
     async with a_stage(
@@ -45,35 +141,7 @@ async def test_killed_at_a_step_nothing_is_lost_and_nobody_reads_the_news_twice(
         await until(lambda: _rows(town), lambda rows: [one["state"] for one in rows] == ["sent"] * 2)
         outside.graph.got.clear()
         events = _three_of_each(town)
-        services = await stage.fall_asleep()
-        told = {
-            "broker_url": broker_url,
-            "settings": dict(stage.settings),
-            "urls": stage.urls,
-            "step": step,
-            "lane": lane,
-            "envelopes": [(one.wire_name, one.body.decode(), dict(one.headers)) for one in events],
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.notification.hands_and_dies", json.dumps(told)
-        )
-        assert await process.wait() == -signal.SIGKILL
-
-        await stage.begin_again(services)
-        in_hand = await _claims_run_out(town)
-        # As a relay that was killed as well: it says everything again.
-        for envelope in events:
-            await stage.bus.deliver(envelope)
-        rows = await until(
-            lambda: _rows(town),
-            lambda rows: len(rows) == 9 and all(one["state"] != "queued" for one in rows),
-        )
-        _audit(rows, Counter(one["biz_opaque_callback_data"] for one in outside.graph.got), in_hand)
-        assert in_hand or step not in IN_HAND
-
-
-async def test_every_step_is_killed_at() -> None:
-    assert {step for step, _, _ in KILLS} == set(STEPS)
+        yield _Asleep(town, broker_url, await stage.fall_asleep(), events)
 
 
 def _three_of_each(town: Town) -> list[Envelope]:
@@ -86,6 +154,19 @@ def _three_of_each(town: Town) -> list[Envelope]:
         for phone in CLIENTS
     ]
     return codes + [bus.encode(booked, sequence=1) for booked in turnos]
+
+
+async def _transactions_run_out(town: Town) -> None:
+    """What a frozen process had begun is ended, as PostgreSQL does by itself after thirty seconds."""
+    for url in town.stage.urls.values():
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+            )
+        finally:
+            await connection.close()
 
 
 async def _claims_run_out(town: Town) -> set[str]:
