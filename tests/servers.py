@@ -113,6 +113,17 @@ class Servers:
                 _ask_warden("remove", name)
 
 
+class ServersOn(Servers):
+    """The servers of a run, but for a PostgreSQL that a test may hurt."""
+
+    def __init__(self, postgres: PrivateServer) -> None:
+        self._postgres = postgres
+
+    @property
+    def database_url(self) -> str:
+        return self._postgres.url
+
+
 def named_addresses() -> set[str]:
     """IP addresses of the servers that the environment names."""
     urls = (urlsplit(os.environ.get(variable, "")) for variable in NAMED_IN.values())

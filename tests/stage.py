@@ -190,19 +190,19 @@ async def delete_queues(broker_url: str, names: Iterable[str]) -> None:
             await channel.queue_delete(name)
 
 
-_templates: dict[str, URL] = {}
+_templates: dict[tuple[str, URL], URL] = {}
 
 
 async def _template(service: Service[Any], admin: URL) -> URL:
-    """A migrated database of this service, made once in a run and copied for each stage."""
-    if service.name not in _templates:
+    """A migrated database of this service, made once in a run on each server and copied for each stage."""
+    if (service.name, admin) not in _templates:
         own = admin.set(username="stage", password="stage", database=f"{service.name}_{secrets.token_hex(4)}")
         address = own.render_as_string(hide_password=False)
         await prepare_database(admin.render_as_string(hide_password=False), address)
         assert service.migrations is not None
         await upgrade(address, service.migrations)
-        _templates[service.name] = own
-    return _templates[service.name]
+        _templates[service.name, admin] = own
+    return _templates[service.name, admin]
 
 
 async def _as_admin(admin: URL, order: str) -> None:

@@ -5,26 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests import stage as stages
 from tests.jobs.conftest import SETTINGS
 from tests.jobs.world import Bell, World, a_job
-from tests.servers import PrivateServer, Servers
+from tests.servers import PrivateServer, Servers, ServersOn
 from tests.stage import a_stage, until
 from turnosya.contracts.jobs import Job, Schedule, ScheduleRequested
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Unavailable
 from turnosya.services.jobs.service import service as jobs
-
-
-class _On(Servers):
-    """The servers of a run with a PostgreSQL that a test may hurt."""
-
-    def __init__(self, postgres: PrivateServer) -> None:
-        self._postgres = postgres
-
-    @property
-    def database_url(self) -> str:
-        return self._postgres.url
 
 
 def a_lasting_job(name: str) -> Job:
@@ -33,14 +21,12 @@ def a_lasting_job(name: str) -> Job:
 
 
 @pytest.mark.timeout(240)
-async def test_postgresql_and_rabbitmq_end_in_the_middle_of_a_job_and_all_are_made(
-    servers: Servers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The template of a database lies on another server.
-    monkeypatch.setattr(stages, "_templates", {})
+async def test_postgresql_and_rabbitmq_end_in_the_middle_of_a_job_and_all_are_made(servers: Servers) -> None:
     settings = {**SETTINGS, "TURNOSYA_JOBS_LEASE_S": "2", "TURNOSYA_JOBS_RETRY_DELAYS_S": "0.2"}
     with servers.private("postgres") as postgres, servers.private("rabbitmq") as broker:
-        async with a_stage(_On(postgres), [jobs], settings=settings, broker_url=f"{broker.url}main") as stage:
+        async with a_stage(
+            ServersOn(postgres), [jobs], settings=settings, broker_url=f"{broker.url}main"
+        ) as stage:
             bell = Bell()
             await bell.open(stage.bus)
             world = World(stage, bell)

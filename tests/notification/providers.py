@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 APP_SECRET, VERIFY_TOKEN = "what the provider signs with", "what it knows"
@@ -50,6 +50,8 @@ class Graph:
     taken: int = 0
     keeps: bool = True
     """False: messages are counted and not kept, for whoever looks at memory."""
+    says: str = ""
+    """The id that it gives every message, if it is so wrong."""
 
     async def take(self, request: Request) -> Response:
         body: dict[str, Any] = await request.json()
@@ -59,14 +61,29 @@ class Graph:
             self.got.append(body)
             await self.hanging.wait()
             return Response(status_code=204)
+        if trick == "trickle":
+            self.got.append(body)
+            return StreamingResponse(self._drops(), media_type="application/json")
         if callable(trick) and not isinstance(trick, Response):
             return await trick(body)
         if isinstance(trick, Response):
             return trick
+        return self.keep(body)
+
+    async def _drops(self) -> AsyncGenerator[bytes]:
+        """An answer that is never over, a byte now and then."""
+        while not self.hanging.is_set():
+            yield b" "
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await self.hanging.wait()
+
+    def keep(self, body: dict[str, Any]) -> Response:
+        """Takes a message, and says so."""
         self.taken += 1
         if self.keeps:
             self.got.append(body)
-        number = f"wamid.{self.taken}.{body['biz_opaque_callback_data']}"
+        number = self.says or f"wamid.{self.taken}.{body['biz_opaque_callback_data']}"
         return JSONResponse(
             {
                 "messaging_product": "whatsapp",
@@ -148,16 +165,21 @@ class Firebase:
         return JSONResponse({"name": f"projects/p/messages/{len(self.got)}"})
 
 
-def fcm_error(status: int, *, field_name: str | None = None, **headers: str) -> Response:
-    """As FCM refuses; with ``field_name`` its details say which field is wrong."""
+def fcm_error(
+    status: int, *, field_name: str | None = None, error_code: str | None = None, **headers: str
+) -> Response:
+    """As FCM refuses; its details say which field is wrong, or what it has against the device."""
     details: list[dict[str, Any]] = []
+    if error_code is not None:
+        kind = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+        details.append({"@type": kind, "errorCode": error_code})
     if field_name is not None:
-        details = [
+        details.append(
             {
                 "@type": "type.googleapis.com/google.rpc.BadRequest",
                 "fieldViolations": [{"field": field_name, "description": "no"}],
             }
-        ]
+        )
     return JSONResponse(
         {"error": {"code": status, "status": "X", "details": details}},
         status,

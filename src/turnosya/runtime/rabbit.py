@@ -30,6 +30,7 @@ from aio_pika.abc import (
 from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
 
 from turnosya.runtime.bus import TIMEOUT_MS, Depth, Envelope, NobodyAnswers, Undelivered
+from turnosya.runtime.messages import Unavailable
 
 log = structlog.get_logger()
 
@@ -413,10 +414,12 @@ async def _store_in_order(received: "asyncio.Queue[AbstractIncomingMessage]", st
             try:
                 await store(envelope)
                 break
-            except Exception:
+            except Unavailable:
                 # Not handed back to the broker, which would only hand it to us again at once.
+                log.warning("event_waits_for_database", event_name=envelope.wire_name)
+            except Exception:
                 log.exception("event_not_stored", event_name=envelope.wire_name)
-                await asyncio.sleep(_STORE_AGAIN_S)
+            await asyncio.sleep(_STORE_AGAIN_S)
         try:
             await message.ack()
         except _LOST:
