@@ -1,13 +1,31 @@
 """What ``turnosya check-providers`` finds."""
 
 import pytest
+import structlog
 
 from tests.notification.providers import Providers
-from turnosya.runtime.settings import SettingsWrong
+from tests.servers import Servers
+from tests.stage import a_stage, until
+from turnosya.runtime.settings import Environment, SettingsWrong
 from turnosya.services.notification import checking
 from turnosya.services.notification.channels import whatsapp_layouts as layouts
+from turnosya.services.notification.service import service as notification
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_what_a_provider_lacks_is_logged_when_we_start(servers: Servers, outside: Providers) -> None:
+    outside.graph.templates = []
+    settings = {**outside.settings, "TURNOSYA_SMTP_URL": "smtp://127.0.0.1:9"}
+    with structlog.testing.capture_logs() as logs:
+        async with a_stage(servers, [notification], env=Environment.PRODUCTION, settings=settings):
+
+            async def lacks() -> set[tuple[str, str]]:
+                return {(one["channel"], one["what"]) for one in logs if one["event"] == "provider_lacks"}
+
+            found = await until(lacks, lambda found: any(channel == "email" for channel, _ in found))
+    assert ("whatsapp", "template turnosya_reminder (pt_BR) does not exist") in found
+    assert {channel for channel, _ in found} == {"whatsapp", "email"}
 
 
 async def test_the_operator_reads_what_is_missing_and_nothing_is_sent(

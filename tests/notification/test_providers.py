@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
+from starlette.responses import Response
 
 from tests.notification.outside import (
     PATH,
@@ -16,6 +17,7 @@ from tests.notification.outside import (
     a_town_told_nothing,
     called,
     ended,
+    put_off,
     rows,
     set_email,
 )
@@ -152,6 +154,28 @@ async def test_a_code_that_nobody_answers_for_goes_once_more_and_news_never(
     await ended(town, "appointment_booked", "delivered")
 
 
+async def test_an_answer_that_comes_in_drops_is_not_waited_for(town: Town, outside: Providers) -> None:
+    outside.graph.tricks.append("trickle")
+    await a_booking(town)
+    [one] = await ended(town, "appointment_booked", "unknown_outcome")
+    # Not because the claim ran out: the hand is free for another.
+    assert one["reason"] == "no_answer"
+
+
+async def test_a_provider_that_gives_every_message_one_id_has_them_all(
+    town: Town, outside: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outside.graph, "says", "wamid.the-same")
+    for _ in range(2):
+        await town.stage.tell(a_code(STRANGER_PHONE))
+    found = await ended(town, "code_requested", "sent", "sent")
+    assert len(outside.graph.to(STRANGER_PHONE)) == 2
+    for one in found:
+        receipt = a_webhook(a_status(str(one["id"]), "delivered", wamid="wamid.the-same"))
+        assert await called(town, receipt) == 200
+    await ended(town, "code_requested", "delivered", "delivered")
+
+
 async def test_what_matters_goes_by_the_next_channel_when_nobody_knows_and_never_twice_by_one(
     town: Town, outside: Providers
 ) -> None:
@@ -200,11 +224,50 @@ async def test_who_has_no_whatsapp_gets_the_login_code_by_mail_and_other_codes_n
     assert len(outside.post.got) == 1
 
 
-async def test_a_number_known_without_its_nine_is_found(town: Town, outside: Providers) -> None:
+@pytest.mark.parametrize(
+    ("phone", "known_as"),
+    [
+        ("+5491166778899", "541166778899"),
+        ("+525512345678", "5215512345678"),
+        ("+5531987654321", "553187654321"),
+    ],
+    ids=["argentina", "mexico", "brazil"],
+)
+async def test_a_number_known_by_its_other_spelling_is_found(
+    town: Town, outside: Providers, phone: str, known_as: str
+) -> None:
     outside.graph.tricks.append(an_error(131026))
-    await town.stage.tell(a_code(STRANGER_PHONE))
+    await town.stage.tell(a_code(phone))
     await ended(town, "code_requested", "sent")
-    assert len(outside.graph.to("541166778899")) == 1
+    assert [one["to"] for one in outside.graph.got] == [known_as]
+
+
+async def test_the_other_spelling_is_tried_only_where_the_pace_has_room_for_it(
+    town: Town, outside: Providers
+) -> None:
+    db = town.stage.running["notification"].host.db
+    asked: list[str] = []
+
+    async def ahead_by(hours: int) -> None:
+        async with db.transaction() as tx:
+            await tx.connection.exec_driver_sql(
+                "UPDATE channels SET next_at = now() + make_interval(hours => $1)", (hours,)
+            )
+
+    async def unknown(body: dict[str, Any]) -> Response:
+        # Meanwhile others have sent what may be sent for an hour.
+        asked.append(body["to"])
+        await ahead_by(1)
+        return an_error(131026)
+
+    outside.graph.tricks.append(unknown)
+    await town.stage.tell(a_code(STRANGER_PHONE))
+    await put_off(town, "code_requested")
+    [one] = await rows(town, "code_requested")
+    assert (one["reason"], asked, outside.graph.got) == ("no_room", ["5491166778899"], [])
+    await ahead_by(0)
+    await ended(town, "code_requested", "sent")
+    assert [one["to"] for one in outside.graph.got] == ["5491166778899"]
 
 
 async def test_a_code_that_is_not_delivered_in_time_goes_by_the_next_channel_once(

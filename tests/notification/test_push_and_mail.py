@@ -37,9 +37,11 @@ from turnosya.contracts.turnos import AppointmentBooked, AppointmentCancelled
 from turnosya.contracts.users import Device
 from turnosya.services.notification import delivery
 from turnosya.services.notification.context import Notification
+from turnosya.services.notification.store import addresses
 from turnosya.services.users.context import Users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+PHONE = Device(token="phone", platform="fcm", subscription=None)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -104,7 +106,7 @@ async def test_a_card_goes_to_every_device_and_what_is_gone_is_forgotten(
         Device(token="browser", platform="webpush", subscription=a_subscription(endpoint)),
         Device(token="inside", platform="webpush", subscription=a_subscription("https://10.0.0.1/x")),
     )
-    outside.firebase.tricks["old phone"] = [fcm_error(404)]
+    outside.firebase.tricks["old phone"] = [fcm_error(404, error_code="UNREGISTERED")]
     await a_booking(town)
     [one] = await ended(town, "appointment_booked", "sent")
     assert one["channel"] == "push"
@@ -129,7 +131,7 @@ async def test_a_card_goes_to_every_device_and_what_is_gone_is_forgotten(
 @pytest.mark.parametrize(
     ("answers", "channels"),
     [
-        ([fcm_error(404)], ["push", "whatsapp"]),
+        ([fcm_error(404, error_code="UNREGISTERED")], ["push", "whatsapp"]),
         ([fcm_error(400, field_name="message.token")], ["push", "whatsapp"]),
         ([fcm_error(400, field_name="message.data")], ["push", "whatsapp"]),
         ([fcm_error(401)], ["push"]),
@@ -146,6 +148,39 @@ async def test_a_card_that_cannot_arrive_goes_by_whatsapp(
         lambda: rows(town, "appointment_booked"), lambda rows: bool(rows) and rows[-1]["state"] == "sent"
     )
     assert [one["channel"] for one in found] == channels
+
+
+@pytest.mark.parametrize(
+    ("answer", "left"),
+    [
+        (fcm_error(404, error_code="UNREGISTERED"), 0),
+        (fcm_error(400, field_name="message.token"), 0),
+        (fcm_error(403, error_code="SENDER_ID_MISMATCH"), 0),
+        (fcm_error(404), 1),
+        (fcm_error(400, field_name="message.data"), 1),
+        (HTML, 1),
+    ],
+    ids=["unregistered", "no token", "of another project", "no project", "ours", "html"],
+)
+async def test_only_what_is_said_of_a_device_costs_it_and_never_another_s_cards(
+    town: Town, outside: Providers, answer: Response, left: int
+) -> None:
+    await with_devices(town, PHONE)
+    outside.firebase.tricks["phone"] = [answer]
+    await a_booking(town)
+    await until(
+        lambda: rows(town, "appointment_booked"), lambda rows: bool(rows) and rows[-1]["state"] == "sent"
+    )
+    context = cast("Users", town.stage.running["users"].context)
+
+    async def devices() -> int:
+        async with context.db.read() as tx:
+            found = await tx.connection.exec_driver_sql("SELECT count(*) FROM devices")
+            return int(found.scalar_one())
+
+    assert await until(devices, lambda found: found == left) == left
+    async with town.stage.running["notification"].host.db.read() as tx:
+        assert (await addresses.outlook(tx, "push")).paused_for is None
 
 
 async def test_important_news_comes_on_whatsapp_besides(town: Town, outside: Providers) -> None:
@@ -194,9 +229,6 @@ async def test_names_with_line_breaks_and_ten_thousand_characters_stay_names(
     assert letter["X-Evil"] is None
     assert "49" not in letter.get_content()
     assert OWNER_PHONE not in letter.as_string()
-
-
-PHONE = Device(token="phone", platform="fcm", subscription=None)
 
 
 @pytest.mark.parametrize("trick", [HTML, fcm_error(503), fcm_error(500)], ids=["html", "503", "500"])

@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncGenerator
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import pytest_asyncio
@@ -13,17 +14,20 @@ from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
 from tests.turnos.closings import a_day
 from tests.turnos.town import a_town as a_town_of_turnos
-from turnosya.contracts.notification import ReplyReceived, SendReminders
+from turnosya.contracts.notification import ReplyReceived, SendReminders, WordReceived
 from turnosya.contracts.turnos import AppointmentBooked
 from turnosya.contracts.users import FindByPhone, People, Person
+from turnosya.runtime.clock import real_now
 from turnosya.runtime.ids import new_id
 from turnosya.services.business.service import service as business
-from turnosya.services.notification.replies import meaning_of
+from turnosya.services.notification.replies import answered_by, meaning_of, words_in
 from turnosya.services.notification.service import service as notification
+from turnosya.services.notification.store.deliveries import Delivery
 from turnosya.services.turnos.service import service as turnos
 from turnosya.services.users.service import service as users
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+_TEMPLATES = ("appointment_reminder", "message_waiting")
 SETTINGS = {"TURNOSYA_WHATSAPP_APP_SECRET": APP_SECRET}
 
 
@@ -113,21 +117,15 @@ async def test_words_go_to_the_business_that_was_last_told_of_once(town: Town) -
     turno = town.appointment()
     await town.stage.tell(AppointmentBooked(appointment=turno, actor_id=town.client_id))
     await town.message(CLIENT_PHONE, "appointment_booked")
-    # What is no text of a person we know is left.
-    picture: dict[str, Any] = {
-        "from": "5491122334455",
-        "id": "w1",
-        "timestamp": "1793000000",
-        "type": "image",
-        "image": {},
-    }
+    # What is nothing that somebody says is left, and what a person says whom we do not know.
+    reaction = a_word("", type="reaction", reaction={"emoji": "👍"})
     odd: list[dict[str, Any]] = [
         {"id": 1},
         {"from": "x", "id": "w2", "timestamp": "-1"},
         a_word("   "),
         a_word("1", sender="+12"),
     ]
-    await said(town.stage, picture, a_word("hola", sender=STRANGER_PHONE), *odd)
+    await said(town.stage, reaction, a_word("hola", sender=STRANGER_PHONE), *odd)
     text = "¿Puedo ir con mi perro? \u202e{{ 7 * 7 }}\r\n" + "á" * 10_000
     await said(town.stage, a_word(text, number="wamid.words"), times=10)
 
@@ -141,6 +139,60 @@ async def test_words_go_to_the_business_that_was_last_told_of_once(town: Town) -
     assert reply.text == text[:4000]
     stored = await column(town.stage, "notification", "SELECT body::text FROM inbox")
     assert not any(b"perro".hex() in one for one in stored)
+
+
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [("1", "appointment_reminder"), (" 2 ", "appointment_reminder"), ("no", None), ("Sí!", None)],
+)
+async def test_a_word_answers_the_last_message_and_a_number_the_last_that_asks(
+    text: str, answered: str | None
+) -> None:
+    word = WordReceived(
+        sender_key=new_id(),
+        message_key=new_id(),
+        phone=CLIENT_PHONE,
+        text=text,
+        answers=None,
+        sent_at=real_now(),
+    )
+    reminder, other = (cast("Delivery", SimpleNamespace(template=one)) for one in _TEMPLATES)
+    found = answered_by(word, [other, reminder])
+    assert (found.template if found else None) == answered
+    assert answered_by(word, [reminder, other]) is reminder
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "text"),
+    [
+        ("image", {"id": "1", "caption": "mirá"}, "📷 mirá"),
+        ("audio", {"id": "1", "voice": True}, "🎤"),
+        ("document", {"caption": None}, "📎"),
+        ("location", {"latitude": -34.6, "longitude": -58.4}, "📍"),
+        ("contacts", [{"name": "Ana"}], "👤"),
+        ("interactive", {"type": "button_reply", "button_reply": {"id": "2", "title": "Cancelar"}}, "2"),
+    ],
+    ids=["image", "audio", "document", "location", "contacts", "interactive"],
+)
+async def test_what_is_no_text_says_what_it_is(kind: str, content: object, text: str) -> None:
+    message = {"from": "5491122334455", "id": "w", "timestamp": "1793000000", "type": kind, kind: content}
+    [word] = words_in([{"messages": [message]}])
+    assert word.text == text
+
+
+@pytest.mark.parametrize(
+    ("digits", "phone"),
+    [
+        ("5491122334455", "+5491122334455"),
+        ("541122334455", "+5491122334455"),
+        ("5215512345678", "+525512345678"),
+        ("553187654321", "+5531987654321"),
+    ],
+    ids=["argentina", "argentina-without-9", "mexico-with-1", "brazil-without-9"],
+)
+async def test_whoever_writes_is_known_by_any_spelling_of_their_number(digits: str, phone: str) -> None:
+    [word] = words_in([{"messages": [{**a_word("hola"), "from": digits}]}])
+    assert word.phone == phone
 
 
 async def test_a_reminder_is_answered_with_a_word_or_a_button(servers: Servers) -> None:

@@ -1,5 +1,6 @@
 import itertools
 import re
+import unicodedata
 from importlib.resources import files
 
 import pytest
@@ -106,6 +107,15 @@ def test_a_name_is_a_value_and_never_a_template() -> None:
     facts = {**FACTS, "client_name": "{{ 7 * 7 }}\nSubject: x"}
     letter = wording.write("appointment_booked", "owner", "email", locale="en", facts=facts)
     assert letter.subject == "New appointment: {{ 7 * 7 }} Subject: x"
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "email", "push"])
+def test_a_name_turns_no_line_around(channel: Channel) -> None:
+    facts = {**FACTS, "client_name": "\u202eعمر\u2066 Ana\u202d", "reason": "a\u202eb"}
+    letter = wording.write("appointment_cancelled", "owner", channel, locale="en", facts=facts)
+    said = letter.subject + letter.body
+    assert "عمر Ana" in said
+    assert not {"Cf"} & {unicodedata.category(character) for character in said}
 
 
 def test_a_missing_template_is_named() -> None:

@@ -92,8 +92,8 @@ class Recurs:
 class Service(Generic[C]):
     """What a service is, in one list. The page to open first is the ``service.py`` that holds it.
 
-    ``runs`` are loops that live as long as the service; whatever they raise ends the process, so they
-    catch what they can mend. ``ready`` adds to what ``/readyz`` asks.
+    ``runs`` are loops that live as long as the service, or what is done once beside its start; whatever they
+    raise ends the process, so they catch what they can mend. ``ready`` adds to what ``/readyz`` asks.
     """
 
     name: str

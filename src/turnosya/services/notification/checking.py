@@ -1,4 +1,4 @@
-"""What ``turnosya check-providers`` says: which channels are on, and what keeps one from working."""
+"""Which channels are on and what keeps one from working: for `check-providers`, and for the logs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import structlog
 from cryptography.fernet import Fernet
 
 from turnosya.runtime.settings import SettingsWrong, load
@@ -14,6 +15,22 @@ from turnosya.services.notification.settings import NotificationSettings
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
+
+    from turnosya.services.notification.context import Notification
+
+log = structlog.get_logger()
+
+
+async def say_at_start(notification: Notification) -> None:
+    """Logs once what each connected provider lacks; nothing waits for it."""
+    for channel, client in notification.providers.clients.items():
+        try:
+            problems = await client.check()
+        except Exception:
+            log.exception("provider_check_failed", channel=channel)
+            continue
+        for problem in problems:
+            log.warning("provider_lacks", channel=channel, what=problem)
 
 
 async def check() -> Mapping[str, Sequence[str] | None]:

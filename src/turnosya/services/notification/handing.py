@@ -6,6 +6,8 @@ leaves a claim that runs out: then nobody knows, and only a code is handed over 
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from turnosya.contracts.users import Device
     from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Notification
+    from turnosya.services.notification.rules import Channel
     from turnosya.services.notification.store.deliveries import Delivery
 
 log = structlog.get_logger()
@@ -35,6 +38,8 @@ log = structlog.get_logger()
 LOST = Outcome("unknown", "worker_lost")
 STOPPED = "stopped:"
 _UNKNOWN_AGAIN_S = 1.0
+# With two requests it is less than the three time-outs after which a claim is lost.
+_SHARE_TO_WAIT, _LEAST_WAIT_S = 0.8, 0.005
 
 
 async def hand(notification: Notification, delivery: Delivery) -> None:
@@ -51,10 +56,6 @@ async def hand(notification: Notification, delivery: Delivery) -> None:
         outcome = await _outcome(notification, delivery, written)
         async with notification.db.transaction() as tx:
             await record(notification, tx, delivery, outcome, written=written)
-            if outcome.requests > 1 and delivery.channel == "whatsapp":
-                # Room was taken for one.
-                pace = rules.pace_of(delivery.lane, notification.settings.whatsapp_per_s)
-                await addresses.count(tx, delivery.channel, pace=pace, sent=outcome.requests - 1)
     except Unavailable:
         # The claim runs out, and then it is known that nothing is known.
         log.warning("delivery_outcome_lost", delivery_id=str(delivery.id))
@@ -75,24 +76,48 @@ async def _outcome(notification: Notification, delivery: Delivery, written: lett
         except Unavailable:
             return Outcome("again", "users_away")
         devices = reach[delivery.user_id].devices if delivery.user_id in reach else ()
-    began = monotonic()
-    outcome = await notification.providers.send(
-        delivery.channel,
-        Outgoing(
-            delivery_id=delivery.id,
-            address=delivery.address,
-            template=delivery.template,
-            reader=delivery.reader,
-            locale=delivery.locale,
-            letter=written.letter,
-            data=written.data,
-            code=written.code,
-            expires_at=delivery.expires_at,
-            devices=devices,
-        ),
+    message = Outgoing(
+        delivery_id=delivery.id,
+        address=delivery.address,
+        template=delivery.template,
+        reader=delivery.reader,
+        locale=delivery.locale,
+        letter=written.letter,
+        data=written.data,
+        code=written.code,
+        expires_at=delivery.expires_at,
+        devices=devices,
     )
-    metrics.provider_seconds.labels(delivery.channel).observe(monotonic() - began)
+    outcome = await _send(notification, delivery.channel, message)
+    if outcome.instead is None:
+        return outcome
+    # Room was taken for one request, and this is another.
+    if not await _has_room(notification, delivery):
+        return Outcome("again", "no_room")
+    return await _send(notification, delivery.channel, replace(message, address=outcome.instead))
+
+
+async def _send(notification: Notification, channel: Channel, message: Outgoing) -> Outcome:
+    began = monotonic()
+    outcome = await notification.providers.send(channel, message)
+    metrics.provider_seconds.labels(channel).observe(monotonic() - began)
     return outcome
+
+
+async def _has_room(notification: Notification, delivery: Delivery) -> bool:
+    """Takes room for one more request, and waits for it a part of the time that a provider may take."""
+    settings = notification.settings
+    pace = rules.pace_of(delivery.lane, settings.whatsapp_per_s)
+    until = monotonic() + settings.provider_timeout_s * _SHARE_TO_WAIT
+    while True:
+        async with notification.db.transaction() as tx:
+            if await addresses.take_room(tx, delivery.channel, pace=pace, wanted=1):
+                return True
+            outlook = await addresses.outlook(tx, delivery.channel)
+        wait_s = max(pace.wait_s(outlook.ahead_s, 1), _LEAST_WAIT_S)
+        if monotonic() + wait_s > until:
+            return False
+        await asyncio.sleep(wait_s)
 
 
 async def _end(notification: Notification, delivery: Delivery, state: str, reason: str) -> None:

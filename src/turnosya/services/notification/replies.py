@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,9 +15,9 @@ import structlog
 from turnosya.contracts.notification import ReplyReceived, WordReceived
 from turnosya.contracts.turnos import AnswerLink
 from turnosya.contracts.users import FindByPhone, Person
-from turnosya.runtime.phones import canonical
 from turnosya.services.notification import handing, rules, telling
 from turnosya.services.notification.channels.outcome import mapping, mappings
+from turnosya.services.notification.channels.whatsapp_numbers import phone_of
 from turnosya.services.notification.context import NEWS
 from turnosya.services.notification.store import addresses
 from turnosya.services.notification.store import handing as handing_store
@@ -45,11 +45,22 @@ _WORDS: Mapping[Meaning, tuple[str, ...]] = {
     "second": ("2", "no", "não", "nao", "cancelar", "cancel", "rechazar", "decline", "recusar"),
 }
 _SAYS: Mapping[str, Meaning] = {word: meaning for meaning, words in _WORDS.items() for word in words}
+_NUMBERS = frozenset({"1", "2"})
 # What the first and the second answer of a message are: purpose, and the name of its link.
 _ANSWERS: Mapping[str, tuple[str, str]] = {
     "appointment_reminder": ("coming", "cancel"),
     "appointment_proposed": ("accept", "decline"),
     "waitlist_offered": ("accept", "decline"),
+}
+# What stays with WhatsApp: the business reads that it was sent, and what was written under it.
+_SIGNS: Mapping[str, str] = {
+    "image": "📷",
+    "video": "🎬",
+    "audio": "🎤",
+    "document": "📎",
+    "sticker": "🙂",
+    "location": "📍",
+    "contacts": "👤",
 }
 # Of the last messages to somebody, the newest that asks is the one that is answered.
 _LOOKED_THROUGH = 10
@@ -72,7 +83,7 @@ def meaning_of(text: str) -> Meaning:
 
 
 def words_in(values: Iterable[Mapping[str, Any]]) -> Iterator[Word]:
-    """The messages in a call of the webhook: texts and pressed buttons; all others are not ours to read."""
+    """The messages in a call of the webhook; what is no text is said by a sign that says what it is."""
     for value in values:
         for message in mappings(value.get("messages")):
             word = _word(message)
@@ -84,7 +95,7 @@ def _word(message: Mapping[str, Any]) -> Word | None:
     provider_id, sent_at = message.get("id"), instant_of(message.get("timestamp"))
     text = _text_of(message)
     try:
-        phone = canonical("+" + str(message.get("from", "")))
+        phone = phone_of(str(message.get("from", "")))
     except ValueError:
         return None
     if not isinstance(provider_id, str) or sent_at is None or not text:
@@ -106,7 +117,9 @@ def _text_of(message: Mapping[str, Any]) -> str:
     for found in (button.get("payload"), reply.get("id"), text):
         if isinstance(found, str) and found.strip():
             return found
-    return ""
+    kind = str(message.get("type", ""))
+    caption = (mapping(message.get(kind)) or {}).get("caption")
+    return f"{_SIGNS[kind]} {caption if isinstance(caption, str) else ''}".strip() if kind in _SIGNS else ""
 
 
 async def take(tx: Transaction, word: Word) -> None:
@@ -136,11 +149,20 @@ async def hear(notification: Notification, word: WordReceived) -> None:
         named = await store.answered(tx, word.answers, word.phone) if word.answers else None
         told = [named] if named is not None else await store.latest(tx, word.phone, limit=_LOOKED_THROUGH)
     if meaning in ("first", "second"):
-        asking = next((one for one in told if one.template in _ANSWERS), None)
-        if asking is not None:
-            await _answer(notification, word, asking, 0 if meaning == "first" else 1)
+        asked = answered_by(word, told)
+        if asked is not None:
+            await _answer(notification, word, asked, 0 if meaning == "first" else 1)
             return
     await _hand_on(notification, word, person, told)
+
+
+def answered_by(word: WordReceived, told: Sequence[Delivery]) -> Delivery | None:
+    """The message that is answered: by a number the newest that asks, by a word only the newest of all.
+
+    Who says no to what they were asked in the conversation does not cancel a turno.
+    """
+    looked_at = told if word.text.strip() in _NUMBERS else told[:1]
+    return next((one for one in looked_at if one.template in _ANSWERS), None)
 
 
 async def _person(notification: Notification, phone: str) -> Person | None:

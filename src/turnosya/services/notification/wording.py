@@ -33,6 +33,10 @@ _DATE_PATTERNS = {
 _REGIONAL = {"es": "es_AR", "en": "en_US", "pt": "pt_BR"}
 
 
+# Embeddings, overrides and isolates of writing direction (Unicode UAX 9): no name needs one to be read.
+_STEERING = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+
+
 class TemplatesWrong(Exception):
     """A template is missing or has not the blocks its event needs; says which."""
 
@@ -88,9 +92,8 @@ def _rendered(template: Template, special: str, plain: str, values: Mapping[str,
 
 def _in_words(facts: Mapping[str, Any], timezone: str, locale: str) -> dict[str, Any]:
     """The facts as a template says them, those of each of several ``turnos`` too."""
-    # A name with a line break in it must not become the subject's end.
     words: dict[str, Any] = {
-        name: " ".join(fact.split()) if isinstance(fact, str) else fact for name, fact in facts.items()
+        name: _on_one_line(fact) if isinstance(fact, str) else fact for name, fact in facts.items()
     }
     for name in _INSTANTS:
         if name in facts:
@@ -103,6 +106,11 @@ def _in_words(facts: Mapping[str, Any], timezone: str, locale: str) -> dict[str,
     if "turnos" in facts:
         words["turnos"] = [_in_words(one, timezone, locale) for one in facts["turnos"]]
     return words
+
+
+def _on_one_line(fact: str) -> str:
+    """Without line breaks, which would end a subject, and without what turns the rest of a line around."""
+    return " ".join(fact.translate(_STEERING).split())
 
 
 def local_time(instant: datetime, timezone: str, locale: str) -> str:

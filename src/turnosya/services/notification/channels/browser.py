@@ -13,7 +13,13 @@ from pywebpush import WebPusher, WebPushException  # type: ignore[import-untyped
 
 from turnosya.runtime.clock import real_now
 from turnosya.services.notification.channels.cards import card_of
-from turnosya.services.notification.channels.outcome import Outcome, Outgoing, asked_wait_s, of_network
+from turnosya.services.notification.channels.outcome import (
+    Outcome,
+    Outgoing,
+    asked_wait_s,
+    of_network,
+    patience,
+)
 
 if TYPE_CHECKING:
     from turnosya.services.notification.settings import NotificationSettings
@@ -35,9 +41,7 @@ class Browser:
         self._vapid: Any = vapid.from_string(settings.webpush_private_key.get_secret_value())
         self._contact = settings.webpush_contact
         self._hosts = settings.webpush_hosts.split()
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(settings.provider_timeout_s, connect=5.0), follow_redirects=False
-        )
+        self._http = httpx.AsyncClient(timeout=patience(settings.provider_timeout_s), follow_redirects=False)
 
     async def close(self) -> None:
         """Lets go of its connections."""

@@ -21,6 +21,7 @@ from turnosya.services.notification.channels.outcome import (
     mapping,
     mappings,
     of_network,
+    patience,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 # A token lives an hour; a new one is asked for five minutes before its end.
 _TOKEN_S, _BEFORE_S = 3600, 300
 _BAD_REQUEST, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND, _TOO_MANY = 400, 401, 403, 404, 429
+_GONE_CODES = frozenset({"UNREGISTERED", "SENDER_ID_MISMATCH"})
 _REST_S = 60.0
 
 
@@ -44,7 +46,7 @@ class Firebase:
         self._token_uri = account["token_uri"]
         self._signer = crypt.RSASigner.from_service_account_info(dict(account))  # type: ignore[no-untyped-call]
         self._url = settings.fcm_url.rstrip("/")
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(settings.provider_timeout_s, connect=5.0))
+        self._http = httpx.AsyncClient(timeout=patience(settings.provider_timeout_s))
         self._token, self._good_until = "", 0.0
 
     async def close(self) -> None:
@@ -111,12 +113,11 @@ class Firebase:
             rests = status == _TOO_MANY
             after_s = asked_wait_s(answer) or (_REST_S if rests else None)
             return Outcome("again", reason, after_s=after_s, rests=rests)
-        if status == _FORBIDDEN:
-            return Outcome("stopped", reason)
-        # 400 only if the details name the token: a message of ours that is wrong must not cost a device.
-        if status == _NOT_FOUND or _names_token(found):
+        # Only what is said of this very token costs a device: not a message of ours that is wrong (400), nor
+        # a project that is not there (404). A token of another's project (403) stops nobody else's cards.
+        if _codes(found) & _GONE_CODES or (status == _BAD_REQUEST and _names_token(found)):
             return Outcome("elsewhere", reason, gone=[device])
-        return Outcome("refused", reason)
+        return Outcome("stopped" if status == _FORBIDDEN else "refused", reason)
 
     async def check(self) -> Sequence[str]:
         """Gets an access token."""
@@ -135,8 +136,13 @@ def _content(message: Outgoing) -> dict[str, Any]:
     }
 
 
-def _names_token(found: Mapping[str, Any] | None) -> bool:
-    error = mapping((found or {}).get("error")) or {}
+def _codes(found: Mapping[str, Any]) -> set[object]:
+    error = mapping(found.get("error")) or {}
+    return {detail.get("errorCode") for detail in mappings(error.get("details"))}
+
+
+def _names_token(found: Mapping[str, Any]) -> bool:
+    error = mapping(found.get("error")) or {}
     return any(
         violation.get("field") == "message.token"
         for detail in mappings(error.get("details"))

@@ -54,8 +54,8 @@ class Outcome:
     """The address takes nothing: it is not tried again for so many days, 0 for ever."""
     gone: Sequence[str] = ()
     """Tokens of devices that are no more."""
-    requests: int = 1
-    """How often the provider was asked."""
+    instead: str | None = None
+    """Another spelling of the address, which may be the one that is known there."""
 
 
 class Channel(Protocol):
@@ -72,6 +72,11 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Lets go of its connections."""
         ...
+
+
+def patience(timeout_s: float) -> httpx.Timeout:
+    """How long to wait for each step of a request; who is not reached in half of it does not have it."""
+    return httpx.Timeout(timeout_s, connect=timeout_s / 2, pool=timeout_s / 2)
 
 
 def of_network(error: httpx.HTTPError) -> Outcome:

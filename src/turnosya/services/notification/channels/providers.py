@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,12 +25,16 @@ SWITCHES: Mapping[str, tuple[str, ...]] = {
     "email": ("smtp_url",),
 }
 
+# A letter is handed over in several questions and answers.
+_CONVERSATIONS: Mapping[str, int] = {"email": 2}
+
 
 @dataclass(frozen=True, slots=True)
 class Providers:
     """The clients of those that are switched on, by name: ``whatsapp``, ``email``, ``fcm``, ``webpush``."""
 
     clients: Mapping[str, Channel] = field(default_factory=dict[str, Channel])
+    timeout_s: float = 10.0
 
     @classmethod
     @asynccontextmanager
@@ -47,7 +52,7 @@ class Providers:
         async with AsyncExitStack() as stack:
             for client in clients.values():
                 stack.push_async_callback(client.close)
-            yield cls(clients)
+            yield cls(clients, settings.provider_timeout_s)
 
     def missing(self) -> list[str]:
         """Those that are not switched on."""
@@ -58,16 +63,26 @@ class Providers:
         return bool({"fcm", "webpush"} & set(self.clients)) if channel == "push" else channel in self.clients
 
     async def send(self, channel: str, message: Outgoing) -> Outcome:
-        """Hands a message to a channel that is served; a card goes to every device of its reader."""
+        """Hands a message to a channel that is served; a card goes to every device of its reader at once."""
         if channel != "push":
-            return await self.clients[channel].send(message)
+            return await self._send(channel, message)
         return together(
-            [
-                await self.clients[device.platform].send(_to_one(message, position))
-                for position, device in enumerate(message.devices)
-                if device.platform in self.clients
-            ]
+            await asyncio.gather(
+                *(
+                    self._send(device.platform, _to_one(message, position))
+                    for position, device in enumerate(message.devices)
+                    if device.platform in self.clients
+                )
+            )
         )
+
+    async def _send(self, name: str, message: Outgoing) -> Outcome:
+        """The time is for all of it: who answers a byte every few seconds would hold a hand for ever."""
+        try:
+            async with asyncio.timeout(self.timeout_s * _CONVERSATIONS.get(name, 1)):
+                return await self.clients[name].send(message)
+        except TimeoutError:
+            return Outcome("unknown", "no_answer")
 
 
 def _to_one(message: Outgoing, position: int) -> Outgoing:

@@ -17,13 +17,14 @@ from turnosya.services.notification.channels.outcome import (
     mapping,
     mappings,
     of_network,
+    patience,
 )
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
+from turnosya.services.notification.channels.whatsapp_numbers import other_spelling
 
 if TYPE_CHECKING:
     from turnosya.services.notification.settings import NotificationSettings
 
-_NINE = "549"
 _OK = 200
 
 
@@ -35,7 +36,7 @@ class WhatsApp:
         self._settings = settings
         self._http = httpx.AsyncClient(
             base_url=settings.whatsapp_url.rstrip("/"),
-            timeout=httpx.Timeout(settings.provider_timeout_s, connect=5.0),
+            timeout=patience(settings.provider_timeout_s),
             headers={"Authorization": f"Bearer {settings.whatsapp_token.get_secret_value()}"},
             limits=httpx.Limits(max_connections=100, max_keepalive_connections=40),
         )
@@ -45,12 +46,11 @@ class WhatsApp:
         await self._http.aclose()
 
     async def send(self, message: Outgoing) -> Outcome:
-        """Hands a message over; an Argentine number that is not known with its 9 is tried without."""
+        """Hands a message over; who is not known there may be known by the spelling that comes back."""
         outcome = await self._send_to(message, message.address.lstrip("+"))
-        if outcome.kind == "elsewhere" and message.address.startswith("+" + _NINE):
-            number = "54" + message.address.removeprefix("+" + _NINE)
-            return replace(await self._send_to(message, number), requests=2)
-        return outcome
+        if outcome.kind != "elsewhere":
+            return outcome
+        return replace(outcome, instead=other_spelling(message.address))
 
     async def _send_to(self, message: Outgoing, number: str) -> Outcome:
         body = {

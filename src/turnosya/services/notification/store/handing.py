@@ -50,20 +50,26 @@ _CLAIM = text(
     " claimed_until = clock_timestamp() + make_interval(secs => :lease_s) WHERE id = ANY(:ids)"
 ).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
+# A provider that gives one id twice is wrong, and its messages have gone all the same.
+_FREE_PROVIDER_ID = (
+    "CASE WHEN provider_id IS NULL AND NOT EXISTS (SELECT 1 FROM deliveries other"
+    " WHERE other.provider_id = CAST(:provider_id AS text)) THEN CAST(:provider_id AS text)"
+    " ELSE provider_id END"
+)
 # A receipt may have been faster than we are: then its state stays.
 _SENT = text(
-    """
+    f"""
     UPDATE deliveries SET
         state = CASE WHEN state IN ('queued', 'unknown_outcome') THEN 'sent' ELSE state END,
         reason = NULL, claim = NULL, claimed_until = NULL, retry_at = NULL,
-        provider_id = coalesce(provider_id, CAST(:provider_id AS text)),
+        provider_id = {_FREE_PROVIDER_ID},
         ended_at = coalesce(ended_at, clock_timestamp()),
         fallback_at = CASE WHEN state = 'queued' AND CAST(:fallback_s AS float8) > 0 AND ways <> '[]'
                            THEN clock_timestamp() + make_interval(secs => :fallback_s) END,
         sealed = CASE WHEN state = 'queued' AND CAST(:fallback_s AS float8) > 0 AND ways <> '[]'
                       THEN sealed END
     WHERE id = :id AND claim = :claim
-    """
+    """  # noqa: S608 - constants of this file
 )
 _AGAIN = text(
     "UPDATE deliveries SET claim = NULL, claimed_until = NULL, reason = :reason,"
@@ -117,7 +123,7 @@ _RECEIPT = text(
     f"""
     UPDATE deliveries SET state = :state,
         reason = CASE WHEN :state = 'failed' THEN CAST(:reason AS text) END,
-        provider_id = coalesce(provider_id, CAST(:provider_id AS text)),
+        provider_id = {_FREE_PROVIDER_ID},
         delivered_at = CASE WHEN :state = 'delivered' THEN :at
                             WHEN :state = 'read' THEN coalesce(delivered_at, :at) ELSE delivered_at END,
         read_at = CASE WHEN :state = 'read' THEN :at ELSE read_at END,
