@@ -51,6 +51,18 @@ def test_help_is_there_at_once_and_no_text_is_cut() -> None:
     assert not {"fastapi", "sqlalchemy", "redis", "turnosya.app"}.intersection(modules)
 
 
+async def test_what_each_channel_needs_is_said_where_none_is_on_and_where_one_does_not_work(
+    zygote: Zygote, tmp_path: Path
+) -> None:
+    off = "whatsapp: off (TURNOSYA_WHATSAPP_TOKEN, TURNOSYA_WHATSAPP_PHONE_ID)"
+    text, code = await said(zygote, tmp_path, ["check-providers"], {})
+    assert (text.splitlines()[0], len(text.splitlines()), code) == (off, 4, 0)
+    url = {"TURNOSYA_SMTP_URL": f"smtp://turnos:a-secret@{NOBODY}"}
+    text, code = await said(zygote, tmp_path, ["check-providers"], url)
+    assert f"email: the mail server {NOBODY} does not let us in" in text
+    assert ("a-secret" in text, code) == (False, 1)
+
+
 AWAY = "{} at " + NOBODY + " does not answer (ConnectionRefusedError): start it, or correct TURNOSYA_{}_URL."
 UNSET = """TURNOSYA_TURNOS_DATABASE_URL is not set, and a part of the system uses no embedded server: \
 set it, or TURNOSYA_DATABASE_URL as for `turnosya migrate`."""

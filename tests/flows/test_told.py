@@ -1,10 +1,11 @@
-"""What people answer on WhatsApp, as the provider brings it to the gateway, in every form."""
+"""What people answer on WhatsApp, and when owners hear of their day, through the gateway in every form."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 
@@ -115,3 +116,31 @@ async def test_what_is_forged_is_not_there_and_what_is_strange_changes_nothing(w
         again = a_webhook(a_status(before[0][0], state, wamid=f"wamid.{before[0][0]}"))
         assert {await called(world, again) for _ in range(10)} == {200}
     assert [tuple(row) for row in await told()] == [(before[0][0], "read"), *before[1:]]
+
+
+async def test_an_owner_chooses_when_they_are_told_of_the_day_and_of_the_week(world: World) -> None:
+    shop, client = await world.a_business(), await world.a_client()
+    turno = await world.a_booked_turno(shop, client, place=-1)
+    day = turno.starts_at.astimezone(ZoneInfo(shop.timezone)).date()
+    path = "/v1/notification/agenda-settings"
+    (await world.api.ask("GET", path)).promised(401, "token_missing")
+    usual = {"daily_at": "07:00", "weekly_at": "07:00", "weekday": 1}
+    assert (await shop.owner.ask("GET", path)).promised(200).answer == usual
+    for senseless in ({"daily_at": "7:00"}, {"daily_at": "24:00"}, {"weekday": 8}, {"monthly_at": "07:00"}):
+        (await shop.owner.ask("PUT", path, senseless)).promised(422, "validation_failed")
+    chosen = {"daily_at": "06:15", "weekly_at": "20:30", "weekday": day.isoweekday()}
+    assert (await shop.owner.ask("PUT", path, chosen)).promised(200).answer == chosen
+    await world.system.until_settled()
+    try:
+        for template, at in (("daily_agenda", time(6, 15)), ("weekly_summary", time(20, 30))):
+            instant = datetime.combine(day, at, ZoneInfo(shop.timezone))
+            for minutes in (-1, 0):
+                moved = {"now": (instant + timedelta(minutes=minutes)).isoformat()}
+                (await world.api.ask("PUT", "/v1/dev/clock", moved)).promised(200)
+            told = await shop.owner.told(template)
+            assert (told.data["date"], told.sent_at) == (day.isoformat(), instant)
+            assert client.name not in told.body
+        never = {**chosen, "daily_at": None}
+        assert (await shop.owner.ask("PUT", path, never)).promised(200).answer == never
+    finally:
+        (await world.api.ask("DELETE", "/v1/dev/clock")).promised(204)
