@@ -279,17 +279,29 @@ async def test_an_erased_persons_words_are_gone_and_the_numbers_stay(world: Worl
     talk = await a_talk(world)
     await talk.send(talk.client, "Mi secreto inconfundible")
     await talk.send(talk.shop.owner, "Gracias")
+    path = f"/v1/chat/conversations/{talk.id}"
+    (await talk.client.ask("POST", f"{path}/report", {"reason": "Me insultan"})).promised(201)
+    (await talk.client.ask("POST", f"{path}/block")).promised(204)
     export = (await talk.client.ask("GET", "/v1/users/me/export")).promised(200).answer
-    assert export["services"]["chat"]["messages"][0]["text"] == "Mi secreto inconfundible"
+    held = export["services"]["chat"]
+    assert held["messages"][0]["text"] == "Mi secreto inconfundible"
+    assert held["reports"][0]["reason"] == "Me insultan"
     (await talk.client.ask("DELETE", "/v1/users/me", {"password": talk.client.password})).promised(204)
     await world.system.until_settled()
-    path = f"/v1/chat/conversations/{talk.id}"
     items = (await talk.shop.owner.ask("GET", f"{path}/messages")).promised(200).answer["items"]
     assert [(one["seq"], one["text"], one["sender_id"] is None) for one in items] == [
         (1, None, True),
         (2, "Gracias", False),
     ]
-    assert (await talk.shop.owner.ask("GET", path)).promised(200).answer["client"]["name"] is None
+    whole = (await talk.shop.owner.ask("GET", path)).promised(200).answer
+    assert (whole["client"]["name"], whole["blocked_by"]) == (None, [])
+    assert [one["user_id"] for one in whole["marks"]] == [str(talk.shop.owner.id)]
+    query = {"q": "inconfundible"}
+    found = (await talk.shop.owner.ask("GET", "/v1/chat/search", params=query)).promised(200).answer["items"]
+    assert found == []
+    for table in ("marks", "waiting", "reports"):
+        left = f"SELECT 1 FROM {table} WHERE user_id = $1"  # noqa: S608 - of these three
+        assert await world.system.rows("chat", left, talk.client.id) == []
 
 
 async def test_a_token_is_renewed_in_band_and_only_with_one_of_the_same_session(world: World) -> None:

@@ -46,10 +46,12 @@ class Follower:
         self.person = person
         self.client = socketio.AsyncClient()
         self.states: dict[str, State] = {}
+        self.senders: dict[tuple[str, int], str] = {}
         self.client.on("message:new", self._message)
         self.client.on("message:read", self._read)
         self.client.on("message:delivered", self._delivered)
         self.client.on("conversation:changed", self._changed)
+        self.client.on("message:erased", self._erased)
 
     def _of(self, conversation_id: str) -> State:
         empty: State = {"texts": {}, "read": {}, "delivered": {}, "client": None, "blocked_by": None}
@@ -58,6 +60,7 @@ class Follower:
     def _message(self, said: dict[str, Any]) -> None:
         self._of(said["conversation_id"])["texts"][said["seq"]] = said["text"]
         if said["sender_id"] is not None:
+            self.senders[said["conversation_id"], said["seq"]] = said["sender_id"]
             # Who wrote has read up to there.
             self._read({**said, "user_id": said["sender_id"]})
 
@@ -72,6 +75,14 @@ class Follower:
     def _raise(self, which: str, said: dict[str, Any]) -> None:
         marks = self._of(said["conversation_id"])[which]
         marks[said["user_id"]] = max(marks.get(said["user_id"], 0), said["seq"])
+
+    def _erased(self, said: dict[str, Any]) -> None:
+        state = self._of(said["conversation_id"])
+        state["texts"].update(dict.fromkeys(said["seqs"]))
+        # Whose words they were has no marks any longer.
+        for seq in said["seqs"]:
+            for which in ("read", "delivered"):
+                state[which].pop(self.senders.get((said["conversation_id"], seq)), None)
 
     def _changed(self, said: dict[str, Any]) -> None:
         state = self._of(said["id"])
@@ -153,6 +164,20 @@ async def test_the_old_state_and_the_events_are_the_new_state(world: World, tran
         for follower in (client, owner):
             await follower.until_as_read_anew(talk.id)
         await owner.until_as_read_anew(opened.promised(201).answer["id"])
+
+
+@pytest.mark.parametrize("form", [Form.MEMORY, Form.SPLIT], indirect=True, ids=["memory", "split"])
+async def test_whose_account_is_erased_is_gone_from_open_apps_too(world: World) -> None:
+    talk = await a_talk(world)
+    async with following(world, talk.shop.owner, ["websocket"]) as owner:
+        for person, text in ((talk.client, "secreto"), (talk.shop.owner, "Gracias"), (talk.client, "otro")):
+            await talk.send(person, text)
+        await owner.until_as_read_anew(talk.id)
+        gone = {"password": talk.client.password}
+        (await talk.client.ask("DELETE", "/v1/users/me", gone)).promised(204)
+        await world.system.until_settled()
+        await owner.until_as_read_anew(talk.id)
+        assert owner.states[talk.id]["texts"] == {1: None, 2: "Gracias", 3: None}
 
 
 @pytest.mark.parametrize("form", [Form.MEMORY], indirect=True, ids=["memory"])

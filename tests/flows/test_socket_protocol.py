@@ -164,10 +164,11 @@ async def test_an_upgrade_keeps_the_connection_and_ends_its_polls(world: World) 
         '42/other,["sync",{}]',
         "x",
         "4" + "2" * 100_000,
+        "4" + "2" * 1_000_000,
         "4" + "[" * 9000,
         "42" + "[" * 9000,
     ],
-    ids=range(20),
+    ids=range(21),
 )
 async def test_a_malformed_packet_closes_its_own_socket_only(world: World, said: str) -> None:
     person = await world.somebody()

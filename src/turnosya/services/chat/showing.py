@@ -76,7 +76,7 @@ async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
         return True
     await _hand_on_marks(conversation_id, marks, connections, lines=lines, above_version=version)
     if conversation.state_version > version:
-        await _hand_on_state(chat, conversation, connections)
+        await _hand_on_state(chat, conversation, connections, above_version=version)
     last = max(conversation.last_seq, lines[-1].seq if lines else 0)
     chat.live.has_shown(conversation_id, conversation.version, last)
     return False
@@ -124,21 +124,28 @@ async def _hand_on_marks(
             await connection.hand(one)
 
 
-async def _hand_on_state(chat: Chat, conversation: Conversation, connections: list[Connection]) -> None:
+async def _hand_on_state(
+    chat: Chat, conversation: Conversation, connections: list[Connection], *, above_version: int
+) -> None:
     if not connections:
         return
     pair = (conversation.shop.id, conversation.client_id)
     async with chat.db.read() as tx:
         blocked = (await shop_store.blocked_by(tx, [pair])).get(pair, set())
+        erased = await messages.erased_after(tx, conversation.id, above_version)
     body = {
         "id": str(conversation.id),
         "business": {"id": str(conversation.shop.id), "name": conversation.shop.name},
         "client": {"user_id": str(conversation.client_id), "name": conversation.client_name},
         "blocked_by": sorted(blocked),
     }
-    said = packed.event("conversation:changed", body)
-    for connection in connections:
-        await connection.hand(said)
+    said = [packed.event("conversation:changed", body)]
+    if erased:
+        gone = {"conversation_id": str(conversation.id), "seqs": erased}
+        said.insert(0, packed.event("message:erased", gone))
+    for one in said:
+        for connection in connections:
+            await connection.hand(one)
 
 
 async def typing(chat: Chat, event: TypingShown) -> None:

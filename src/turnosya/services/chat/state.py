@@ -38,7 +38,7 @@ class Conversation:
     version: int
     """Rises with everything that happens in it."""
     state_version: int
-    """That with which it was last opened, blocked or unblocked, or its client got another name."""
+    """The one with which it was last opened, blocked or unblocked, its client renamed or somebody erased."""
     last_at: datetime
     created_at: datetime
     away_told_at: datetime | None

@@ -58,7 +58,7 @@ conversations = Table(
     Column("last_seq", Integer, nullable=False, server_default="0"),
     # Rises with every message and mark: what a copy of this service compares with what it has shown.
     Column("version", BigInteger, nullable=False, server_default="0"),
-    # That with which it was last opened, blocked or unblocked, or its client got another name.
+    # The one with which it was last opened, blocked or unblocked, its client renamed or somebody erased.
     Column("state_version", BigInteger, nullable=False, server_default="0"),
     Column("last_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("changed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -86,6 +86,8 @@ messages = Table(
     Column("facts", JSONB(none_as_null=True)),
     Column("client_message_id", Text),
     Column("sent_at", DateTime(timezone=True), nullable=False),
+    # The conversation's version with which its words went, as their sender's account did.
+    Column("erased_version", BigInteger),
     UniqueConstraint("conversation_id", "sender_id", "client_message_id", name="sent_once"),
     CheckConstraint("kind IN ('person', 'automatic', 'system')", name="known_kind"),
 )

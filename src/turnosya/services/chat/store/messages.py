@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,9 @@ from turnosya.services.chat.store.shops import shop_columns, shop_of
 from turnosya.services.chat.tables import blocks, conversations, marks, messages, shops
 
 _OF_CONVERSATION = [column.label(f"c_{column.name}") for column in conversations.c]
+
+
+_OF_LINE = [one.name for one in fields(Line)]
 
 
 def with_shop() -> Select[Any]:
@@ -149,9 +153,7 @@ async def add(tx: Transaction, conversation_id: UUID, new: NewLine, *, sent_at: 
         client_message_id=new.client_message_id,
         sent_at=sent_at,
     )
-    await tx.execute(
-        messages.insert().values({column.name: getattr(line, column.name) for column in messages.c})
-    )
+    await tx.execute(messages.insert().values({name: getattr(line, name) for name in _OF_LINE}))
     return line
 
 
@@ -293,6 +295,16 @@ async def after(tx: Statements, conversation_id: UUID, seq: int, *, limit: int) 
     """What came after a number, in order."""
     values = {"conversation_id": conversation_id, "after_seq": seq, "at_most": limit}
     return [line_of(row) for row in await tx.rows(_AFTER, values)]
+
+
+async def erased_after(tx: Transaction, conversation_id: UUID, version: int) -> list[int]:
+    """Numbers of the messages whose words went after a version, in order."""
+    found = await tx.execute(
+        select(messages.c.seq)
+        .where(messages.c.conversation_id == conversation_id, messages.c.erased_version > version)
+        .order_by(messages.c.seq)
+    )
+    return list(found.scalars())
 
 
 async def before(tx: Transaction, conversation_id: UUID, seq: int | None, *, limit: int) -> list[Line]:

@@ -58,6 +58,18 @@ async def rename(tx: Transaction, user_id: UUID, name: str | None) -> None:
     )
 
 
+_ERASE = text("""
+    UPDATE messages m SET text = NULL, facts = NULL, sender_id = NULL, client_message_id = NULL,
+        erased_version = c.version + 1
+    FROM conversations c WHERE c.id = m.conversation_id AND m.sender_id = :user_id
+""")
+_GO_ON_WITHOUT = text("""
+    UPDATE conversations SET client_name = CASE WHEN client_id = :user_id THEN NULL ELSE client_name END,
+        version = version + 1, state_version = version + 1, changed_at = clock_timestamp()
+    WHERE id = ANY(CAST(:conversation_ids AS uuid[]))
+""")
+
+
 async def forget(tx: Transaction, user_id: UUID) -> None:
     """What they wrote is deleted, and its numbers stay; nothing else names them."""
     # In the order of their ids: whoever sends waits for one of these at a time.
@@ -65,13 +77,10 @@ async def forget(tx: Transaction, user_id: UUID) -> None:
         conversations.c.id.in_(select(messages.c.conversation_id).where(messages.c.sender_id == user_id))
         | (conversations.c.client_id == user_id)
     )
-    await tx.execute(locked.order_by(conversations.c.id).with_for_update())
-    await tx.execute(
-        update(messages)
-        .where(messages.c.sender_id == user_id)
-        .values(text=None, facts=None, sender_id=None, client_message_id=None)
-    )
-    await rename(tx, user_id, None)
+    found = await tx.execute(locked.order_by(conversations.c.id).with_for_update())
+    conversation_ids = list(found.scalars())
+    await tx.execute(_ERASE, {"user_id": user_id})
+    await tx.execute(_GO_ON_WITHOUT, {"user_id": user_id, "conversation_ids": conversation_ids})
     for table, column in (
         (marks, marks.c.user_id),
         (waiting, waiting.c.user_id),
