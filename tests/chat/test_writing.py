@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from tests.chat.room import CONVERSATIONS, Room, Talk
+from tests.chat.room import CONVERSATIONS, Room, Talk, a_room
+from tests.servers import Servers
 from tests.stage import until
 from turnosya.contracts.files import FileFacts
 from turnosya.runtime.ids import new_id
@@ -73,6 +74,34 @@ async def test_the_same_message_sent_many_times_at_once_is_one(room: Room) -> No
     sent = await asyncio.gather(*(talk.sent(who, "y") for who in [talk.client, talk.owner] * 6))
     assert sorted(sent) == list(range(2, 14))
     assert await recounted(talk, talk.client) == 13 - max(sent[0::2])
+
+
+async def test_who_writes_too_fast_is_told_when_to_go_on(
+    servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_room(servers, TURNOSYA_RATE_LIMITS="on") as room:
+        talk = await room.a_talk()
+        monkeypatch.setattr("turnosya.services.chat.context.monotonic", lambda: 1e9)
+        for number in range(20):
+            await talk.sent(talk.client, str(number))
+        refused = await talk.send(talk.client, "uno más", "21")
+        assert (refused.status_code, refused.json()["code"]) == (429, "rate_limited")
+        assert refused.headers["Retry-After"] == "1"
+        # What was sent before is answered, others may write, and time helps.
+        assert (await talk.send(talk.owner, "Ya va", "a")).status_code == 201
+        assert (await talk.send(talk.owner, "Ya va", "a")).status_code == 200
+        monkeypatch.setattr("turnosya.services.chat.context.monotonic", lambda: 1e9 + 0.25)
+        assert (await talk.send(talk.client, "uno más", "21")).status_code == 201
+
+
+async def test_a_message_has_words_and_at_most_4000_characters(room: Room) -> None:
+    talk = await room.a_talk()
+    assert (await talk.send(talk.client, "\N{ROCKET}" * 4000)).status_code == 201
+    for words in ("x" * 4001, "", " \n\t ", None):
+        answer = await talk.send(talk.client, words)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "text")
+    for own_id in ("x" * 101, "a\x00b"):
+        assert (await talk.send(talk.client, "Hola", own_id)).status_code == 422
 
 
 async def test_who_is_blocked_while_they_send_is_refused(room: Room) -> None:
