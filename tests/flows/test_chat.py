@@ -163,6 +163,24 @@ async def test_a_booked_moved_and_cancelled_turno_is_seen_in_the_conversation(wo
         assert [card["status"] for card in heard[-1]["cards"]] == ["cancelled"]
 
 
+async def test_a_turno_that_the_business_confirms_is_a_line_and_no_turno_opens_a_conversation(
+    world: World,
+) -> None:
+    shop, client = await world.a_business(schedule={"confirmation": "manual"}), await world.a_client()
+    opened = await client.ask("POST", "/v1/chat/conversations", {"business_id": str(shop.id)})
+    path = f"/v1/chat/conversations/{opened.promised(201).answer['id']}/messages"
+    turno, silent = await world.a_booked_turno(shop, client), await world.a_client("Callada")
+    await world.a_booked_turno(shop, silent)
+    (await shop.owner.ask("POST", f"/v1/turnos/appointments/{turno.id}/confirm")).promised(200)
+
+    async def lines() -> list[str]:
+        items = (await client.ask("GET", path)).promised(200).answer["items"]
+        return [one["text"].partition(":")[0] for one in items]
+
+    assert await until(lines, bool) == ["Turno confirmado"]
+    assert (await silent.ask("GET", "/v1/chat/conversations")).promised(200).answer["items"] == []
+
+
 async def test_a_card_shows_how_the_turno_stands_whenever_it_is_looked_at(world: World) -> None:
     talk = await a_talk(world)
     other = await world.a_booked_turno(talk.shop, await world.a_client("Otra"))
