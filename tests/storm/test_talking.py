@@ -10,7 +10,7 @@ from tests.storm.talking import KINDS, PEOPLE, Found, TalkPlan, a_hall, talk_in_
 
 # Four in a row begin with each kind of death.
 SEEDS = (1, 2, 3, 4, 5)
-MESSAGES, A_SECOND = 240, 40
+MESSAGES, A_SECOND = 200, 50
 
 
 @pytest.mark.timeout(400)
