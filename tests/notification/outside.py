@@ -40,6 +40,7 @@ async def a_town_told_nothing(stage: Stage, outside: Providers) -> Town:
     await as_new(stage)
     outside.graph.tricks.clear()
     outside.firebase.tricks.clear()
+    outside.firebase.tokens_that_hang.clear()
     outside.browsers.tricks.clear()
     outside.post.refusals.clear()
     outside.post.tricks.clear()

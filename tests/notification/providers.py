@@ -143,12 +143,18 @@ class Firebase:
     url: str = ""
     got: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     tokens_given: int = 0
+    tokens_asked: int = 0
+    tokens_that_hang: set[int] = field(default_factory=set[int])
+    """Which of those that are asked for are never given, counted from 1."""
     tricks: dict[str, list[Response | str]] = field(default_factory=dict[str, list[Response | str]])
     hanging: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def token(self, request: Request) -> Response:
         form = (await request.body()).decode()
         assert "assertion=" in form
+        self.tokens_asked += 1
+        if self.tokens_asked in self.tokens_that_hang:
+            await self.hanging.wait()
         self.tokens_given += 1
         return JSONResponse({"access_token": f"token-{self.tokens_given}", "expires_in": 3599})
 

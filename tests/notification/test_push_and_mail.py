@@ -255,6 +255,22 @@ async def test_firebase_says_when_it_may_be_asked_again_and_no_card_goes_before(
     assert (second["attempts"], outside.firebase.got) == (0, [])
 
 
+async def test_whoever_waits_for_an_access_token_has_sent_nothing_and_tries_again(
+    town: Town, outside: Providers
+) -> None:
+    await with_devices(town, PHONE)
+    # The token is not good any more, and no other is given.
+    outside.firebase.tricks["phone"] = [fcm_error(401)]
+    outside.firebase.tokens_that_hang = {outside.firebase.tokens_asked + more for more in (1, 2)}
+    await a_booking(town)
+    found = await until(
+        lambda: rows(town, "appointment_booked"),
+        lambda found: bool(found) and found[0]["reason"] == "fcm_token_not_reached",
+    )
+    assert [(one["channel"], one["state"]) for one in found] == [("push", "queued")]
+    assert outside.firebase.got == []
+
+
 @pytest.mark.parametrize("trick", ["hang", HTML_200], ids=["hang", "html"])
 async def test_a_card_that_firebase_says_nothing_of_is_not_sent_twice(
     town: Town, outside: Providers, trick: Response | str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ class Firebase:
         self._token_uri = account["token_uri"]
         self._signer = crypt.RSASigner.from_service_account_info(dict(account))  # type: ignore[no-untyped-call]
         self._url = settings.fcm_url.rstrip("/")
-        self._http = httpx.AsyncClient(timeout=patience(settings.provider_timeout_s))
+        self._timeout_s = settings.provider_timeout_s
+        self._http = httpx.AsyncClient(timeout=patience(self._timeout_s))
         self._token, self._good_until = "", 0.0
 
     async def close(self) -> None:
@@ -83,10 +85,12 @@ class Firebase:
         }
         assertion: bytes = jwt.encode(self._signer, claims)  # type: ignore[no-untyped-call]
         try:
-            answer = await self._http.post(
-                self._token_uri, data={"grant_type": _GRANT, "assertion": assertion.decode()}
-            )
-        except httpx.HTTPError:
+            # Half of the time that there is for a card: who waits for a token has sent nothing yet.
+            async with asyncio.timeout(self._timeout_s / 2):
+                answer = await self._http.post(
+                    self._token_uri, data={"grant_type": _GRANT, "assertion": assertion.decode()}
+                )
+        except (httpx.HTTPError, TimeoutError):
             # Only the token was asked for: nobody can have the message.
             return Outcome("again", "fcm_token_not_reached")
         found = json_of(answer)
