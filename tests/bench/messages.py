@@ -79,7 +79,7 @@ async def reminders(servers: Servers, folder: Path) -> AsyncGenerator[Figure]:
     folder.mkdir()
     limits = {"TURNOSYA_WHATSAPP_PER_S": "100000", "TURNOSYA_HANDS_AT_ONCE": "50"}
     async with providers(folder) as outside, _a_stage(servers, outside, **limits) as stage:
-        found = await _morning(stage, outside, MANY, within_s=240)
+        found = await _morning(stage, outside, MANY, within_s=260)
     yield Figure("Messages", f"{MANY:,} reminders due at once, queued in", found.queued_s, "s")
     name = f"of {MANY:,} reminders with the provider (limits raised)"
     more = f"in {found.took_s:.0f} s, {found.per_s:.0f}/s"
