@@ -4,26 +4,32 @@ import asyncio
 import io
 import os
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import repeat
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import httpx
+import pikepdf
 import psutil
 from PIL import Image
 
 from tests.bench.figures import Figure
-from tests.files.desk import form, paper
+from tests.bench.load import Connection, measure, request
+from tests.files.desk import form
 from tests.flows.systems import Form, System, Zygote, a_system
 from tests.servers import Servers
 from turnosya.services.files.decoding.wire import Made, Order
 from turnosya.services.files.decoding.workshop import Workshop
 from turnosya.tour.client import Api
-from turnosya.tour.people import Person, sign_up
+from turnosya.tour.people import Person, Shop, open_shop, sign_up
 
 _MIB = 1024 * 1024
 _BYTES = 10 * _MIB
 _RUNS, _AT_ONCE = 15, 50
+_LOOK_EVERY_S, _WITHIN_S = 0.002, 3.0
 _MEGAPIXELS = (4000, 3000)
 
 
@@ -32,10 +38,18 @@ async def files(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerato
     folder = folder / "files"
     folder.mkdir()
     yield await _picture(folder)
-    async with a_system(Form.MEMORY, servers, zygote, folder) as system, Api(system.url) as api:
+    watched = {"TESTS_LAG_EVERY_S": str(_LOOK_EVERY_S)}
+    async with (
+        a_system(Form.MEMORY, servers, zygote, folder, settings=watched) as system,
+        Api(system.url) as api,
+    ):
         person = await sign_up(api, "Vecina")
         await person.log_in("bench")
+        before = await _looks(system)
+        yield await _profile(system, await open_shop(person, "La Navaja"))
+        between = await _looks(system)
         yield await _one_by_one(system, person)
+        yield _late(await _looks(system) - between, between - before)
         yield await _at_once(system, person)
 
 
@@ -59,38 +73,77 @@ async def _picture(folder: Path) -> Figure:
     )
 
 
-def _document(number: int) -> bytes:
-    """A PDF of 10 MiB that nobody has uploaded yet."""
-    plain = io.BytesIO(paper())
-    # What stands behind the end of a PDF is no part of it, and yet of the file.
-    return form(
-        plain.getvalue() + b"\n%" + os.urandom(_BYTES) + str(number).encode(), purpose="verification_document"
+def _upload(person: Person) -> bytes:
+    """A PDF of 10 MiB that nobody has uploaded yet, as a scanner makes them: nearly all is one stream."""
+    document, out = pikepdf.new(), io.BytesIO()
+    document.add_blank_page()
+    document.Root["/Scanned"] = document.make_stream(os.urandom(_BYTES))
+    document.save(out, compress_streams=False)
+    body = form(out.getvalue(), purpose="verification_document")
+    fields = [
+        "POST /v1/files HTTP/1.1",
+        "Host: 127.0.0.1",
+        f"Authorization: Bearer {person.token}",
+        "Content-Type: multipart/form-data; boundary=b0undary",
+        f"Content-Length: {len(body)}",
+    ]
+    return "\r\n".join([*fields, "", ""]).encode() + body
+
+
+async def _sent(connection: Connection, upload: bytes) -> None:
+    status, answer = await connection.ask(upload)
+    assert status == HTTPStatus.CREATED, answer
+
+
+async def _profile(system: System, shop: Shop) -> Figure:
+    asked = repeat(request("GET", f"/v1/businesses/{shop.id}"))
+    found = await measure(system.url, [asked], status=200, within_s=_WITHIN_S)
+    return Figure("Files", "a profile is read, p50", found.p50, "ms", 5, f"p95 {found.p95:.1f} ms")
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """How often the loop was looked at, and how often it was more than 20 ms late."""
+
+    count: float
+    late: float
+
+    def __sub__(self, before: "_Looks") -> "_Looks":
+        return _Looks(self.count - before.count, self.late - before.late)
+
+
+async def _looks(system: System) -> _Looks:
+    port = system.process_of("files").operations_port
+    async with httpx.AsyncClient() as http:
+        lines = (await http.get(f"http://127.0.0.1:{port}/metrics")).text.splitlines()
+    found = dict(line.rsplit(" ", 1) for line in lines if line.startswith("turnosya_loop_lag_seconds"))
+    count = float(found["turnosya_loop_lag_seconds_count"])
+    return _Looks(count, count - float(found['turnosya_loop_lag_seconds_bucket{le="0.02"}']))
+
+
+def _late(during: _Looks, otherwise: _Looks) -> Figure:
+    more = (
+        f"of {during.count:.0f} looks; {otherwise.late:.0f} of {otherwise.count:.0f} while profiles are read"
     )
-
-
-async def _sent(http: httpx.AsyncClient, person: Person, body: bytes) -> None:
-    headers = {
-        "Authorization": f"Bearer {person.token}",
-        "Content-Type": "multipart/form-data; boundary=b0undary",
-    }
-    answer = await http.post("/v1/files", content=body, headers=headers)
-    assert answer.status_code == 201, answer.text
+    return Figure("Files", "the loop is over 20 ms late while uploads come", during.late, "times", 0, more)
 
 
 async def _one_by_one(system: System, person: Person) -> Figure:
     took: list[float] = []
-    async with httpx.AsyncClient(base_url=system.url, timeout=60) as http:
-        for number in range(_RUNS):
-            body = _document(number)
-            began = perf_counter()
-            await _sent(http, person, body)
-            took.append(perf_counter() - began)
+    connection = await Connection.to(system.url)
+    for _ in range(_RUNS):
+        upload = _upload(person)
+        began = perf_counter()
+        await _sent(connection, upload)
+        took.append(perf_counter() - began)
+    connection.close()
     rate = _BYTES / _MIB / median(took)
     return Figure("Files", "upload of 10 MiB, fsync included", rate, "MiB/s", more="a document", at_least=120)
 
 
 async def _at_once(system: System, person: Person) -> Figure:
-    bodies = [_document(number) for number in range(_AT_ONCE)]
+    uploads = [_upload(person) for _ in range(_AT_ONCE)]
+    connections = [await Connection.to(system.url) for _ in uploads]
     process = psutil.Process(system.process_of("files").pid)
     before, most = process.memory_info().rss, 0
 
@@ -101,12 +154,12 @@ async def _at_once(system: System, person: Person) -> Figure:
             await asyncio.sleep(0.01)
 
     watching = asyncio.create_task(watch())
-    limits = httpx.Limits(max_connections=_AT_ONCE)
-    async with httpx.AsyncClient(base_url=system.url, timeout=120, limits=limits) as http:
-        began = perf_counter()
-        await asyncio.gather(*(_sent(http, person, body) for body in bodies))
-        took = perf_counter() - began
+    began = perf_counter()
+    await asyncio.gather(*(_sent(*one) for one in zip(connections, uploads, strict=True)))
+    took = perf_counter() - began
     watching.cancel()
+    for connection in connections:
+        connection.close()
     more = f"{_AT_ONCE * _BYTES / _MIB / took:.0f} MiB/s"
     return Figure(
         "Files", f"{_AT_ONCE} uploads of 10 MiB at once take", (most - before) / _MIB, "MiB", 200, more

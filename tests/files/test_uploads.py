@@ -1,7 +1,9 @@
 """What is uploaded: taken by its content, made anew, kept once; or refused, and nothing is left of it."""
 
+import errno
 import hashlib
 import io
+import os
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -266,6 +268,37 @@ async def test_a_store_that_fails_at_any_part_leaves_no_file(
     assert (await desk.upload(sent, owner, **PHOTO)).status_code == 503
     assert await desk.rows("SELECT id FROM files WHERE owner_id = :owner", owner=owner) == []
     assert (await desk.upload(sent, owner, **PHOTO)).status_code == 201
+
+
+@pytest.mark.parametrize("number", [errno.EXDEV, errno.EPERM, errno.EMLINK], ids=["far", "none", "many"])
+async def test_where_a_file_cannot_get_a_second_name_it_is_copied(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuses(*_: object) -> None:
+        raise OSError(number, "no link")
+
+    # The document's own link from the spool is made by another process.
+    monkeypatch.setattr(os, "link", refuses)
+    sent = paper(4) + b"\n%" + str(number).encode()
+    shown = await desk.uploaded(sent, somebody(), **PAPER)
+    assert (await desk.get(shown["url"])).content == sent
+    assert desk.spooled() == []
+
+
+async def test_a_store_on_a_full_disk_is_503_and_leaves_no_file(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    owner, kept = somebody(), desk.kept()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "link", full)
+        answer = await desk.upload(drawn(size=(901, 333)), owner, **PHOTO)
+    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+    assert (desk.kept(), desk.spooled()) == (kept, [])
+    assert await desk.rows("SELECT id FROM files WHERE owner_id = :owner", owner=owner) == []
+    assert (await desk.upload(drawn(size=(901, 333)), owner, **PHOTO)).status_code == 201
 
 
 async def test_a_content_that_is_deleted_while_it_is_uploaded_again_is_written_again(

