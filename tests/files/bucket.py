@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any, cast
 
 import httpx
-from moto.moto_server.werkzeug_app import (
+from moto.moto_server.werkzeug_app import (  # pyright: ignore[reportMissingTypeStubs] - moto has none
     DomainDispatcherApplication,
     MotoRequestHandler,
     create_backend_app,
