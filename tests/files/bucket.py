@@ -69,6 +69,8 @@ def a_bucket() -> Generator[Bucket]:
     serving = Thread(target=server.serve_forever, daemon=True)
     serving.start()
     bucket.address = f"http://127.0.0.1:{server.server_port}"
+    # What it keeps belongs to the process: an earlier one of these left it there.
+    httpx.post(f"{bucket.address}/moto-api/reset").raise_for_status()
     httpx.put(f"{bucket.address}/{NAME}").raise_for_status()
     try:
         yield bucket

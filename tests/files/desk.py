@@ -130,6 +130,13 @@ def drawn(kind: str = "JPEG", size: tuple[int, int] = (640, 480), mode: str = "R
     return out.getvalue()
 
 
+def noisy(size: tuple[int, int]) -> bytes:
+    """A picture of which no content was ever kept, not even of its smaller ones."""
+    out = io.BytesIO()
+    Image.effect_noise(size, 60).save(out, "JPEG")
+    return out.getvalue()
+
+
 def opened(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 

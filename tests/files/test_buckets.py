@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from tests.files.bucket import NAME, Bucket, a_bucket
-from tests.files.desk import Desk, a_desk, drawn, somebody
+from tests.files.desk import Desk, a_desk, drawn, noisy, somebody
 from tests.gateway.wire import ask, listening
 from tests.servers import Servers
 from turnosya.contracts.files import Tend
@@ -76,7 +76,7 @@ async def test_a_bucket_that_fails_at_any_object_leaves_no_file(
     desk: Desk, bucket: Bucket, good: int, status: str
 ) -> None:
     owner = somebody()
-    sent = drawn(size=(1500 + good, 1200 + STATUSES.index(status)))
+    sent = noisy((1100, 900))
     bucket.status, bucket.refused = status, {"PUT": good}
     answer = await desk.upload(sent, owner, **PHOTO)
     assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
@@ -95,7 +95,7 @@ async def test_objects_of_an_upload_that_failed_are_swept_after_a_day(
     await desk.stage.bus.call(Tend())
     before = _objects(bucket)
     bucket.refused = {"PUT": 2}
-    assert (await desk.upload(drawn(size=(1333, 1222)), somebody(), **PHOTO)).status_code == 503
+    assert (await desk.upload(noisy((1100, 900)), somebody(), **PHOTO)).status_code == 503
     bucket.recovers()
     await desk.stage.bus.call(Tend())
     assert len(_objects(bucket) - before) == 2
