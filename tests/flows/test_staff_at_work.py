@@ -22,7 +22,7 @@ async def test_staff_manage_the_agenda_and_not_the_profile(world: World) -> None
     (await beto.ask("POST", f"/v1/turnos/appointments/{turno.id}/cancel", {})).promised(200)
     theirs = await uploaded(world, beto, drawn("PNG"), purpose="business_image")
     file = {"file_id": theirs["id"]}
-    for method, path, body in (
+    not_theirs: list[tuple[str, str, object]] = [
         ("PATCH", base, {"name": "Lo de Beto"}),
         ("DELETE", base, None),
         ("POST", f"{base}/services", {"name": "Corte", "duration_minutes": 30}),
@@ -36,7 +36,8 @@ async def test_staff_manage_the_agenda_and_not_the_profile(world: World) -> None
         ("PUT", f"/v1/turnos/businesses/{shop.id}/schedule", {"weekly": []}),
         ("POST", f"{base}/verification", {"file_ids": [theirs["id"]]}),
         ("POST", f"{base}/suspension", {"reason": "x"}),
-    ):
+    ]
+    for method, path, body in not_theirs:
         (await beto.ask(method, path, body)).promised(403, "forbidden")
     (await beto.ask("GET", f"{base}/verification")).promised(404)
     shown = (await world.api.ask("GET", base)).promised(200).answer
