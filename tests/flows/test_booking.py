@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
+import pytest
+
+from tests.flows.systems import Form
 from tests.flows.world import World, when
 from turnosya.tour.answers import DevMessage, Turno
+
+pytestmark = pytest.mark.parametrize("form", list(Form), indirect=True, ids=lambda form: form.name.lower())
 
 
 async def test_a_client_books_moves_and_cancels_and_everyone_is_told(world: World) -> None:

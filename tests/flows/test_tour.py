@@ -4,8 +4,11 @@ import re
 
 import pytest
 
+from tests.flows.systems import Form
 from tests.flows.world import World
 from turnosya.tour.command import run_tour
+
+pytestmark = pytest.mark.parametrize("form", list(Form), indirect=True, ids=lambda form: form.name.lower())
 
 
 async def test_the_tour_ends_well(world: World, capsys: pytest.CaptureFixture[str]) -> None:
