@@ -82,6 +82,17 @@ async def test_odd_colours_become_plain_ones(desk: Desk, kind: str, mode: str) -
     assert is_darker_left(served)
 
 
+async def test_a_telephone_s_picture_is_kept_without_the_others_behind_it(desk: Desk) -> None:
+    first, behind = opened(drawn("JPEG", size=(300, 200))), Image.new("RGB", (60, 40), "red")
+    out = io.BytesIO()
+    first.save(out, "MPO", save_all=True, append_images=[behind])
+    assert getattr(Image.open(io.BytesIO(out.getvalue())), "n_frames", 1) == 2
+    shown = await desk.uploaded(out.getvalue(), somebody(), **PHOTO)
+    served = opened((await desk.get(shown["url"])).content)
+    assert (served.format, served.size, getattr(served, "n_frames", 1)) == ("JPEG", (300, 200), 1)
+    assert is_darker_left(served)
+
+
 async def test_a_document_stays_as_it_is_and_is_only_ever_saved(desk: Desk) -> None:
     owner, sent = somebody(), paper(3)
     shown = await desk.uploaded(sent, owner, **PAPER)

@@ -34,7 +34,8 @@ def made(order: Order) -> Made | str:
     kind = _FORMATS[order.content_type]
     try:
         with Image.open(order.source, formats=[kind]) as found:
-            if getattr(found, "n_frames", 1) != 1:
+            # A telephone's JPEG may carry a preview or a depth map behind its picture; the others would move.
+            if kind != "JPEG" and getattr(found, "n_frames", 1) != 1:
                 return REFUSED
             if found.width * found.height > MAX_PIXELS or max(found.size) > MAX_SIDE:
                 return CORRUPT
