@@ -1,7 +1,7 @@
 """Types of request and answer fields, as the public contract writes them."""
 
 import re
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -69,11 +69,6 @@ class Resource(BaseModel):
     """Base of answers: every field is shown, unset ones as null."""
 
     model_config = ConfigDict(frozen=True)
-
-
-def with_offset(instant: datetime, offset: timedelta) -> datetime:
-    """The same instant, written with ``offset``."""
-    return instant.astimezone(timezone(offset))
 
 
 def unfit_texts(value: Any, path: str = "") -> list[str]:  # noqa: ANN401 - any JSON

@@ -20,7 +20,6 @@ from sqlalchemy.exc import DBAPIError
 from turnosya.runtime.database import Database, Transaction
 from turnosya.runtime.messages import Kind, Say, ServiceError
 
-KEPT_HOURS = 24
 _WAIT_S = 10.0
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 

@@ -100,7 +100,7 @@ async def _cards(chat: Chat, conversation: Conversation, turnos: list[UUID]) -> 
         return {one.appointment_id: one for one in (await chat.bus.call(asked)).cards}
     except ServiceError as error:
         # The message is worth reading without its card.
-        log.info("cards_left_out", code=error.code)
+        log.info("cards_left_out", refusal=error.code)
         return {}
 
 

@@ -38,7 +38,7 @@ async def catch_up(gateway: Gateway) -> None:
                 silences = gateway.access.silences
                 gateway.access.trust(await gateway.bus.call(GetAccess()), silences=silences)
             except ServiceError as error:
-                log.info("access_list_not_answered", code=error.code)
+                log.info("access_list_not_answered", refusal=error.code)
         await asyncio.sleep(_LOOK_S)
 
 

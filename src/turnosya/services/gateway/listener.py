@@ -425,7 +425,7 @@ class Listener(HttpToolsProtocol):
         lines = b"".join(b"%s: %s\r\n" % pair for pair in fields)
         is_head = self.phase is not Phase.BETWEEN and self.frames.get_method() == b"HEAD"
         self.transport.write(status + lines + b"\r\n" + (b"" if is_head else body))
-        log.info("frame_refused", code=refusal.code, request_id=request_id)
+        log.info("frame_refused", refusal=refusal.code, request_id=request_id)
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()

@@ -76,7 +76,7 @@ class OpenSockets:
                 self._end(held, refusal)
 
     def _end(self, held: Held, refusal: ServiceError) -> None:
-        log.info("socket_ended", session_id=held.caller.session_id, code=refusal.code)
+        log.info("socket_ended", session_id=held.caller.session_id, refusal=refusal.code)
         task = asyncio.get_running_loop().create_task(held.exchange.end_socket(refusal))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)

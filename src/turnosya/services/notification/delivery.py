@@ -33,7 +33,6 @@ log = structlog.get_logger()
 
 # Small enough that a lane's transaction is short, large enough that 10,000 reminders need 200 of them.
 _BATCH = 50
-# So a code that was shown in development is readable for a minute longer than it lives, at most.
 # Whoever was handed to a provider and has not come back by then was killed on the way: three time-outs.
 _LEASE_TIMEOUTS = 3
 _WATCH_S = 0.5

@@ -61,11 +61,6 @@ async def due(tx: Transaction, now: datetime, *, limit: int) -> list[tuple[UUID,
     return [(row.business_id, row.id) for row in rows]
 
 
-async def of_business(tx: Transaction, business_id: UUID) -> list[Verification]:
-    """All requests of a business, the first first."""
-    return await _found(tx, verifications.c.business_id == business_id)
-
-
 async def _found(
     tx: Transaction,
     *where: Any,  # noqa: ANN401 - conditions
