@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
@@ -80,16 +81,16 @@ class LostLease(Exception):
     """Another copy has taken this event over, or has handled it already; nothing is to be done."""
 
 
-class Statements:
+class Statements(ABC):
     """Where statements run, and what they tell."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self.has_events = False
 
+    @abstractmethod
     async def rows(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Any]:
         """Runs one statement; its rows, with their columns as attributes."""
-        raise NotImplementedError
 
     def outgoing(self, event: Event) -> dict[str, Any]:
         """The outbox row of ``event``, for a caller that writes it in a statement of its own.
