@@ -312,6 +312,20 @@ async def test_a_store_on_a_full_disk_is_503_and_leaves_no_file(
     assert (await desk.upload(drawn(size=(901, 333)), owner, **PHOTO)).status_code == 201
 
 
+async def test_an_upload_that_has_to_begin_again_finds_what_it_has_written_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = uploading._note  # pyright: ignore[reportPrivateUsage]
+
+    async def then_as_before(*_: object) -> None:
+        monkeypatch.setattr(uploading, "_note", note)
+        raise uploading._Again  # pyright: ignore[reportPrivateUsage]
+
+    monkeypatch.setattr(uploading, "_note", then_as_before)
+    shown = await desk.uploaded(drawn(size=(641, 479)), somebody(), **PHOTO)
+    assert opened((await desk.get(shown["url"])).content).size == (641, 479)
+
+
 async def test_a_content_that_is_deleted_while_it_is_uploaded_again_is_written_again(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,6 +120,9 @@ def _linked(source: Path, path: Path) -> bool:
         except FileNotFoundError:
             # The folder was empty, and whoever deleted its last file took it away.
             continue
+        except FileExistsError:
+            # An upload that begins again, under a key that nobody else makes: it has been here.
+            return True
         except OSError as error:
             if error.errno in _NO_LINKS:
                 return False
