@@ -248,25 +248,33 @@ class System:
             await connection.close()
 
     async def until_settled(self, *, within_s: float = SETTLE_S) -> None:
-        """Every event was heard and every message sent; a dead letter fails."""
+        """Every event was heard and every message sent; a dead letter fails.
+
+        One after the other is looked at, and an event may meanwhile pass from one not yet looked at to
+        one that was: two rounds in a row find nothing waiting, and that nothing was heard in between.
+        """
         async with asyncio.timeout(within_s):
+            before: list[int | None] = []
             while True:
-                waiting = [await self._waiting_in(service) for service in self.databases]
+                heard = [await self._heard_by(service) for service in self.databases]
                 queued = await self.rows("notification", "SELECT 1 FROM deliveries WHERE state = 'queued'")
-                if not queued and not any(waiting):
+                if not queued and None not in heard and heard == before:
                     return
+                before = heard
                 await asyncio.sleep(0.05)
 
-    async def _waiting_in(self, service: str) -> bool:
+    async def _heard_by(self, service: str) -> int | None:
+        """How many events it has heard; None while something waits there."""
         found = await self.rows(
             service,
             "SELECT (SELECT count(*) FROM outbox) AS told,"
-            " (SELECT count(*) FROM inbox WHERE state = 'waiting') AS heard,"
+            " (SELECT count(*) FROM inbox WHERE state = 'waiting') AS waiting,"
+            " (SELECT count(*) FROM inbox) AS heard,"
             " (SELECT array_agg(hearer || ': ' || error) FROM inbox WHERE state = 'dead') AS dead",
         )
         if found[0]["dead"]:
             raise Failed(f"{service} gave up: {found[0]['dead']}")
-        return bool(found[0]["told"] or found[0]["heard"])
+        return None if found[0]["told"] or found[0]["waiting"] else int(found[0]["heard"])
 
 
 async def until_gone(process: Process) -> None:

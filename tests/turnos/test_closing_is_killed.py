@@ -66,8 +66,9 @@ async def _waiting(stage: Stage) -> list[str]:
     inbox = "SELECT hearer FROM inbox WHERE state = 'waiting'"
     outbox = "SELECT wire_name FROM outbox"
     queued = "SELECT template FROM deliveries WHERE state = 'queued'"
-    notification = await _texts(stage.urls["notification"], f"{inbox} UNION ALL {queued}")
-    return notification + await _texts(stage.urls["turnos"], f"{inbox} UNION ALL {outbox}")
+    # In the order in which an event passes.
+    turnos = await _texts(stage.urls["turnos"], f"{inbox} UNION ALL {outbox}")
+    return turnos + await _texts(stage.urls["notification"], f"{inbox} UNION ALL {queued}")
 
 
 async def _texts(url: str, query: str) -> list[str]:

@@ -26,8 +26,11 @@ async def second_round(day: Day, closure: dict[str, Any]) -> None:
     await rounds.begin_second(day.town.turnos, BeginSecondRound(closure_id=closure["id"]))
 
     async def waiting() -> int:
-        rows = await day.town.rows("SELECT count(*) AS n FROM inbox WHERE state = 'waiting'")
-        return int(rows[0].n) + int((await day.town.rows("SELECT count(*) AS n FROM outbox"))[0].n)
+        # In one look: an event is stored with its hearer before it is no longer stored to be told.
+        rows = await day.town.rows(
+            "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM inbox WHERE state = 'waiting') AS n"
+        )
+        return int(rows[0].n)
 
     await until(waiting, lambda count: count == 0)
 
