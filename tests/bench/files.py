@@ -49,8 +49,10 @@ async def files(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerato
         yield await _profile(system, await open_shop(person, "La Navaja"))
         between = await _looks(system)
         yield await _one_by_one(system, person)
-        yield _late(await _looks(system) - between, between - before)
+        one_by_one = await _looks(system)
+        yield _late("uploads come", one_by_one - between, between - before)
         yield await _at_once(system, person)
+        yield _late(f"{_AT_ONCE} uploads come at once", await _looks(system) - one_by_one, between - before)
 
 
 async def _picture(folder: Path) -> Figure:
@@ -121,11 +123,11 @@ async def _looks(system: System) -> _Looks:
     return _Looks(count, count - float(found['turnosya_loop_lag_seconds_bucket{le="0.02"}']))
 
 
-def _late(during: _Looks, otherwise: _Looks) -> Figure:
+def _late(when: str, during: _Looks, otherwise: _Looks) -> Figure:
     more = (
         f"of {during.count:.0f} looks; {otherwise.late:.0f} of {otherwise.count:.0f} while profiles are read"
     )
-    return Figure("Files", "the loop is over 20 ms late while uploads come", during.late, "times", 0, more)
+    return Figure("Files", f"the loop is over 20 ms late while {when}", during.late, "times", 0, more)
 
 
 async def _one_by_one(system: System, person: Person) -> Figure:

@@ -147,3 +147,20 @@ async def test_what_a_bucket_refuses_to_delete_goes_with_a_later_round(
     assert _objects(bucket) <= named
     for path in (shown["url"], *shown["variants"].values()):
         assert (await desk.get(path)).status_code == 404
+
+
+async def test_a_bucket_that_cannot_be_listed_is_swept_in_a_later_round(
+    desk: Desk, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turnosya.services.files.tending._LEFT_BEHIND", timedelta(seconds=-5))
+    await desk.stage.bus.call(Tend())
+    kept = _objects(bucket)
+    bucket.refused = {"PUT": 1}
+    assert (await desk.upload(noisy((1100, 900)), somebody(), **PHOTO)).status_code == 503
+    bucket.refused = {"GET": 0}
+    with pytest.raises(Unavailable):
+        await desk.stage.bus.call(Tend())
+    bucket.recovers()
+    assert len(_objects(bucket) - kept) == 1
+    await desk.stage.bus.call(Tend())
+    assert _objects(bucket) == kept

@@ -18,7 +18,7 @@ from turnosya.services.files import kinds
 FIELDS = ("purpose", "business_id", "conversation_id")
 _FILE = "file"
 # Written, and counted, in pieces of this size: the loop hands them to a thread.
-_PIECE_BYTES = 512 * 1024
+_PIECE_BYTES = 128 * 1024
 _FIELD_BYTES, _HEADER_BYTES, _PARTS = 1024, 4096, 10
 
 

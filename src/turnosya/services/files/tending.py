@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,5 +80,7 @@ async def _delete_unknown(files: Files, before: datetime) -> int:
 
 def _sweep(spool: Path, before: datetime) -> None:
     for folder in spool.iterdir():
-        if folder.stat().st_mtime < before.timestamp():
-            shutil.rmtree(folder, ignore_errors=True)
+        # An upload that has just ended took its own away.
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < before.timestamp():
+                shutil.rmtree(folder, ignore_errors=True)
