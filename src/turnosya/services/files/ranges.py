@@ -49,6 +49,11 @@ def wanted(
     return Part(begin, size if last is None else min(int(last) + 1, size))
 
 
+def is_expected(if_match: str | None, etag: str) -> bool:
+    """Whether it is what the caller named (§13.1.1, strong comparison), or they named nothing."""
+    return if_match is None or bool({"*", etag} & {tag.strip() for tag in if_match.split(",")})
+
+
 def is_known(if_none_match: str | None, etag: str) -> bool:
     """Whether the caller has it already (§13.1.2, weak comparison)."""
     if if_none_match is None:

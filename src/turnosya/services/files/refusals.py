@@ -37,3 +37,14 @@ class FileInUse(ServiceError):
         "The file is in use: remove it first from where it is shown.",
         "O arquivo está em uso: remova-o primeiro de onde é exibido.",
     )
+
+
+class PreconditionFailed(HttpError):
+    """It is not the content that the caller named in If-Match (RFC 9110 §15.5.13)."""
+
+    status = 412
+    says = Say(
+        "El archivo no es el que se esperaba.",
+        "The file is not the one that was expected.",
+        "O arquivo não é o que se esperava.",
+    )

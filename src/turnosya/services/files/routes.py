@@ -20,7 +20,7 @@ from turnosya.runtime.messages import NotFound, Unavailable
 from turnosya.runtime.problems import PayloadTooLarge, UnsupportedMediaType, refuses
 from turnosya.services.files import kinds, ranges, reading, uploading
 from turnosya.services.files.context import Files
-from turnosya.services.files.refusals import FileCorrupt, FileInUse, FileTypeRefused
+from turnosya.services.files.refusals import FileCorrupt, FileInUse, FileTypeRefused, PreconditionFailed
 from turnosya.services.files.store import Blob, File
 
 routes = router("/v1/files", tags=["files"])
@@ -52,6 +52,7 @@ _BYTES: dict[int | str, dict[str, Any]] = {
     304: {"description": "The caller has it already."},
     416: {"description": "The range lies beyond its end."},
 }
+_READING = {**_BYTES, **refuses(NotFound, LinkNotValid, PreconditionFailed, Unavailable)}
 
 
 class FileShown(BaseModel):
@@ -95,6 +96,7 @@ async def drop(here: Here, caller: SignedIn, file_id: UUID) -> None:
 Token = Annotated[str | None, Query(max_length=400)]
 RangeHeader = Annotated[str | None, Header(alias="Range")]
 IfRange = Annotated[str | None, Header(alias="If-Range")]
+IfMatch = Annotated[str | None, Header(alias="If-Match")]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match")]
 
 
@@ -102,12 +104,17 @@ class Conditions:
     """What the caller has already, and which part they want."""
 
     def __init__(
-        self, wanted: RangeHeader = None, if_range: IfRange = None, if_none_match: IfNoneMatch = None
+        self,
+        wanted: RangeHeader = None,
+        if_range: IfRange = None,
+        if_match: IfMatch = None,
+        if_none_match: IfNoneMatch = None,
     ) -> None:
-        self.wanted, self.if_range, self.if_none_match = wanted, if_range, if_none_match
+        self.wanted, self.if_range = wanted, if_range
+        self.if_match, self.if_none_match = if_match, if_none_match
 
 
-@routes.get("/{file_id}", responses={**_BYTES, **refuses(NotFound, LinkNotValid, Unavailable)})
+@routes.get("/{file_id}", responses=_READING)
 @routes.head("/{file_id}", include_in_schema=False)
 async def read(  # noqa: PLR0917 - what FastAPI injects
     here: Here,
@@ -121,7 +128,7 @@ async def read(  # noqa: PLR0917 - what FastAPI injects
     return await _served(here, request, _Asked(file_id, None, caller, token, on))
 
 
-@routes.get("/{file_id}/{variant}", responses={**_BYTES, **refuses(NotFound, LinkNotValid, Unavailable)})
+@routes.get("/{file_id}/{variant}", responses=_READING)
 @routes.head("/{file_id}/{variant}", include_in_schema=False)
 async def read_variant(  # noqa: PLR0917 - what FastAPI injects
     here: Here,
@@ -156,6 +163,8 @@ async def _served(here: Files, request: Request, asked: _Asked) -> Response:
         await reading.admit(here, file, asked.caller, None if asked.token is None else (to, asked.token))
     etag, on = f'"{blob.sha256}"', asked.on
     headers = {**_headers(file, blob), "ETag": etag}
+    if not ranges.is_expected(on.if_match, etag):
+        raise PreconditionFailed
     if ranges.is_known(on.if_none_match, etag):
         return Response(status_code=304, headers=headers)
     is_head = request.method == "HEAD"
