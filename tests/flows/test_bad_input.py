@@ -11,10 +11,12 @@ from tests.flows import wrong
 from tests.flows.systems import Form
 from tests.flows.world import World
 from tests.flows.wrong import Wrong
+from turnosya.runtime.field_errors import NOT_VALID
 from turnosya.tour.people import Person
 
 pytestmark = pytest.mark.parametrize("form", [Form.MEMORY], indirect=True, ids=["memory"])
 AT_ONCE = 8
+NO_WORDS = {"", *NOT_VALID}
 TABLES = {"users": ("people",), "business": ("businesses", "services", "staff"), "turnos": ("appointments",)}
 # These answer whatever they are sent: they change nothing, or what they change is the clock.
 READS = ("/healthz", "/readyz", "/v1/dev/clock", "/v1/checks/health")
@@ -182,8 +184,9 @@ def _why_not(wanted: Wrong, answer: httpx.Response) -> str | None:
     problem = answer.json()
     if problem["status"] != answer.status_code or problem["code"] not in wrong.DOCUMENTED:
         return f"{answer.status_code} with {problem['status']} {problem['code']}"
-    if problem["request_id"] != answer.headers.get("x-request-id") or not problem["detail"]:
-        return f"the problem lacks its request id or text: {problem}"
+    lacks = [one for one in problem["errors"] if one["code"] == "value_error" or one["message"] in NO_WORDS]
+    if lacks or problem["request_id"] != answer.headers.get("x-request-id") or not problem["detail"]:
+        return f"the problem lacks its request id, text, or words for a field: {problem}"
     # Whoever may not do it at all may be told so before the body is read.
     allowed = {401, 403, 404, *wanted.must_be} if wanted.must_be else {answer.status_code}
     return None if answer.status_code in allowed else f"{answer.status_code} {problem['code']}"

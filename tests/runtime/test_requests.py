@@ -10,10 +10,11 @@ from structlog.testing import capture_logs
 from tests.runtime.bakery import Bake, Bread, Deliver, NeverDeclared, OvenHot
 from tests.runtime.processes import Processes
 from turnosya.runtime.bus import deadline_in, time_left_s
-from turnosya.runtime.messages import Invalid, NotFound, TimedOut, Unavailable, invalid
+from turnosya.runtime.messages import Invalid, NotFound, Say, TimedOut, Unavailable, invalid
 from turnosya.runtime.telemetry import begin_trace, current_trace, tracing
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+AT_MOST = Say("como máximo 9", "at most 9", "no máximo 9")
 LEFT_BEHIND: ContextVar[str] = ContextVar("left_behind", default="nothing")
 
 
@@ -54,14 +55,16 @@ async def test_errors_that_every_request_may_give_cross_too(processes: Processes
     bakery, shop = await processes.one("bakery"), await processes.one()
 
     async def bake(request: Bake) -> Bread:
-        raise invalid("loaves", "too_many", "at most 9") if request.loaves else NotFound
+        raise invalid("loaves", "too_many", AT_MOST) if request.loaves else NotFound
 
     await bakery.answer(Bake, bake)
     with pytest.raises(NotFound):
         await shop.call(Bake(loaves=0))
     with pytest.raises(Invalid) as caught:
         await shop.call(Bake(loaves=10))
-    assert [(one.field, one.code) for one in caught.value.errors] == [("loaves", "too_many")]
+    assert [(one.field, one.code, one.says) for one in caught.value.errors] == [
+        ("loaves", "too_many", AT_MOST)
+    ]
 
 
 @pytest.mark.parametrize("surprise", [ZeroDivisionError("7"), NeverDeclared()], ids=["defect", "undeclared"])

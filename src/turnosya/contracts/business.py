@@ -5,7 +5,10 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from turnosya.contracts.users import Forgotten, Held, SecurityFact
-from turnosya.runtime.messages import Event, Message, Nothing, Rpc
+from turnosya.runtime.messages import Event, Message, Nothing, Rpc, Say
+
+NOT_OF_BUSINESS = Say("no es de este negocio", "is not one of this business", "não é deste negócio")
+"""Beside a field that names a service, a member or an appointment of another one."""
 
 
 class Price(Message):

@@ -12,6 +12,8 @@ UNDO_PHONE_CHANGE = ("undo_phone_change", "/v1/users/links/phone-change")
 """The link on a former number, for the id of the change: 72 h."""
 CONFIRM_EMAIL = ("confirm_email", "/v1/users/links/email-confirmation")
 """The link to a new address, for the id of the confirmation: 72 h."""
+NO_ACCOUNT = Say("no es una cuenta", "is no account", "não é uma conta")
+"""Beside a field that names a person."""
 
 
 class CredentialsInvalid(ServiceError):

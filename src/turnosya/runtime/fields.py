@@ -13,7 +13,8 @@ from pydantic import (
     StrictBool,
     StrictInt,
 )
-from pydantic_core import PydanticCustomError
+
+from turnosya.runtime.field_errors import WORDS, wrong
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)\Z")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -24,14 +25,14 @@ def _instant(value: object) -> object:
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _RFC3339.match(value):
-        raise PydanticCustomError("instant", "must be an instant with an offset (RFC 3339)")
+        raise wrong("instant")
     return value
 
 
 def _in_range(value: datetime) -> datetime:
     # So that adding or taking days, or another zone, never leaves what datetime can hold.
-    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the sentence below
-        raise PydanticCustomError("instant", "must lie between the years 1970 and 9000")
+    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the words
+        raise wrong("instant", WORDS["years"])
     return value
 
 
@@ -39,13 +40,13 @@ def _date(value: object) -> object:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _DATE.match(value):
-        raise PydanticCustomError("date", "must be a date, YYYY-MM-DD")
+        raise wrong("date")
     return value
 
 
 def _date_in_range(value: date) -> date:
-    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the sentence below
-        raise PydanticCustomError("date", "must lie between the years 1970 and 9000")
+    if not 1970 <= value.year <= 9000:  # noqa: PLR2004 - named by the words
+        raise wrong("date", WORDS["years"])
     return value
 
 

@@ -23,10 +23,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import deadline_in
+from turnosya.runtime.field_errors import unfit_fields, wrong_field
 from turnosya.runtime.fields import Closed, unfit_texts
 from turnosya.runtime.idempotency import Kept, Once, is_well_formed
 from turnosya.runtime.identity import Caller, TokenMissing, TokenVerifier
-from turnosya.runtime.messages import FieldError, Forbidden, Invalid, NotFound, ServiceError, invalid
+from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
 from turnosya.runtime.problems import (
     InternalError,
     Language,
@@ -64,9 +65,7 @@ class _JsonRequest(Request):
             except (ValueError, RecursionError) as error:
                 raise MalformedRequest from error
             if unfit:
-                raise Invalid(
-                    errors=[FieldError(field=path, code="unfit_text", message="") for path in unfit[:50]]
-                )
+                raise unfit_fields(unfit)
             self._json = parsed
         return self._json
 
@@ -202,7 +201,7 @@ async def _once(
     idempotency_key: Annotated[str | None, Header(max_length=1000)] = None,
 ) -> Once:
     if idempotency_key is not None and not is_well_formed(idempotency_key):
-        raise invalid("Idempotency-Key", "idempotency_key", "1 to 255 visible ASCII characters")
+        raise wrong_field("Idempotency-Key", "idempotency_key")
     body: Any = await request.json() if idempotency_key is not None and await request.body() else None
     who = str(caller.user_id) if caller else _phone_of(body)
     return Once.of(key=idempotency_key, caller=who, method=request.method, path=request.url.path, body=body)

@@ -113,11 +113,17 @@ class ServiceError(Exception):
 
 
 class FieldError(BaseModel):
-    """One wrong field of a request: a dotted path, a stable code and a sentence."""
+    """One wrong field of a request: a dotted path, a stable code and a sentence in each language."""
 
     field: str
     code: str
     message: str
+    says: Say | None = None
+
+    @classmethod
+    def of(cls, field: str, code: str, says: Say) -> Self:
+        """With its words; ``message`` is what a process reads that does not know of languages here."""
+        return cls(field=field, code=code, message=says.en, says=says)
 
 
 class Unavailable(ServiceError):
@@ -177,9 +183,9 @@ class Conflict(ServiceError):
     )
 
 
-def invalid(field: str, code: str, message: str) -> Invalid:
-    """A refusal of one field."""
-    return Invalid(errors=[FieldError(field=field, code=code, message=message)])
+def invalid(field: str, code: str, says: Say) -> Invalid:
+    """A refusal of one field in words of its own; those that many need are ``runtime.field_errors``'."""
+    return Invalid(errors=[FieldError.of(field, code, says)])
 
 
 COMMON_ERRORS: tuple[type[ServiceError], ...] = (

@@ -10,8 +10,8 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Query
 from pydantic import BaseModel
 
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import unfit_texts
-from turnosya.runtime.messages import invalid
 
 T = TypeVar("T")
 
@@ -59,14 +59,14 @@ def _decode(cursor: str) -> tuple[str, ...]:
     except (ValueError, binascii.Error):
         values = None
     if not isinstance(values, list) or not all(isinstance(v, str) and not unfit_texts(v) for v in values):  # pyright: ignore[reportUnknownVariableType]
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
     return tuple(str(v) for v in values)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
 def bad_cursor(page: Page, length: int) -> None:
     """Refuses a cursor of another list."""
     if page.after is not None and len(page.after) != length:
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
 
 
 def _page(

@@ -7,6 +7,8 @@ import re
 import phonenumbers
 from phonenumbers import PhoneNumber, PhoneNumberType
 
+from turnosya.runtime.field_errors import wrong
+
 REGION = "AR"
 MAX_LENGTH = 32
 
@@ -23,16 +25,16 @@ def canonical(text: str) -> str:
     Argentine numbers that look like fixed lines become ``+549…``: most people leave the 9 out.
     """
     if len(text) > MAX_LENGTH or not _SPELLING.fullmatch(text):
-        raise ValueError("not a phone number")
+        raise wrong("phone")
     try:
         number = phonenumbers.parse(text, REGION)
     except phonenumbers.NumberParseException as error:
-        raise ValueError("not a phone number") from error
+        raise wrong("phone") from error
     number = _with_mobile_prefix(number)
     if not phonenumbers.is_valid_number(number) or phonenumbers.number_type(number) not in _MOBILE:
-        raise ValueError("not a mobile number")
+        raise wrong("phone")
     if phonenumbers.region_code_for_number(number) == _NO_COUNTRY:
-        raise ValueError("a satellite or global network")
+        raise wrong("phone")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from starlette.responses import JSONResponse
 
+from turnosya.runtime.field_errors import field_errors
 from turnosya.runtime.messages import FieldError, Invalid, Kind, Say, ServiceError, TimedOut
 from turnosya.runtime.telemetry import current_trace
 
@@ -65,30 +66,6 @@ class InternalError(HttpError):
 
     status = 500
     says = Say("Hubo un error inesperado.", "Something unexpected happened.", "Ocorreu um erro inesperado.")
-
-
-# What a caller reads beside a wrong field, by pydantic's stable error type.
-_FIELD_SAYS: Mapping[str, Say] = {
-    "missing": Say("es obligatorio", "is required", "é obrigatório"),
-    "extra_forbidden": Say("no es un campo conocido", "is not a known field", "não é um campo conhecido"),
-    "string_type": Say("debe ser un texto", "must be a text", "deve ser um texto"),
-    "string_too_short": Say("es demasiado corto", "is too short", "é curto demais"),
-    "string_too_long": Say("es demasiado largo", "is too long", "é longo demais"),
-    "int_type": Say("debe ser un número entero", "must be an integer", "deve ser um número inteiro"),
-    "bool_type": Say("debe ser verdadero o falso", "must be true or false", "deve ser verdadeiro ou falso"),
-    "uuid_parsing": Say("debe ser un UUID", "must be a UUID", "deve ser um UUID"),
-    "instant": Say(
-        "debe ser un instante con desplazamiento horario (RFC 3339)",
-        "must be an instant with an offset (RFC 3339)",
-        "deve ser um instante com fuso (RFC 3339)",
-    ),
-    "date": Say(
-        "debe ser una fecha AAAA-MM-DD", "must be a date, YYYY-MM-DD", "deve ser uma data AAAA-MM-DD"
-    ),
-    "unfit_text": Say(
-        "tiene caracteres no admitidos", "has characters that cannot be kept", "tem caracteres inválidos"
-    ),
-}
 
 
 def language_of(accept_language: str | None) -> Language:
@@ -151,10 +128,8 @@ def document_of(error: ServiceError, language: Language) -> dict[str, Any]:
     """The problem document of a refusal."""
     status = status_of(error)
     trace = current_trace()
-    members = error.members()
+    members = members_of(error, language)
     members.pop("retry_after_s", None)
-    if isinstance(error, Invalid):
-        members["errors"] = [_translated(field, language).model_dump() for field in error.errors]
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -167,9 +142,16 @@ def document_of(error: ServiceError, language: Language) -> dict[str, Any]:
     }
 
 
-def _translated(field: FieldError, language: Language) -> FieldError:
-    say = _FIELD_SAYS.get(field.code)
-    return field if say is None else field.model_copy(update={"message": said_in(say, language)})
+def members_of(error: ServiceError, language: Language) -> dict[str, Any]:
+    """What a refusal carries, as JSON values; wrong fields with their words in one language."""
+    if isinstance(error, Invalid):
+        return {"errors": [_in_one_language(field, language) for field in error.errors]}
+    return error.members()
+
+
+def _in_one_language(field: FieldError, language: Language) -> dict[str, str]:
+    message = field.message if field.says is None else said_in(field.says, language)
+    return {"field": field.field, "code": field.code, "message": message}
 
 
 def problem_response(
@@ -192,14 +174,5 @@ def problem_response(
 
 def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> Invalid:
     """A refusal of all the fields that pydantic found wrong."""
-    return Invalid(
-        errors=[
-            FieldError(
-                # The first place says where (body, query); the rest is the field.
-                field=".".join(str(part) for part in error["loc"][1:]) or str(error["loc"][0]),
-                code=str(error["type"]),
-                message=str(error["msg"]),
-            )
-            for error in errors[:50]
-        ]
-    )
+    # The first place says where (body, query); the rest is the field.
+    return Invalid(errors=field_errors(errors, within=1))

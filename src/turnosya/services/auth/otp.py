@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from turnosya.services.auth.context import Auth
 
 CODE_DIGITS = 6
+_NOT_SERVED = Say(
+    "no enviamos códigos a ese país",
+    "codes are not sent to this country",
+    "não enviamos códigos para esse país",
+)
 
 
 class OtpTooMany(ServiceError):
@@ -87,7 +92,7 @@ async def request_code(
     Raises ``OtpTooMany`` inside a pause or over a budget, ``Invalid`` for a country that is not served.
     """
     if region_of(recipient.phone) not in auth.settings.otp_countries:
-        raise invalid("phone", "country_not_served", "codes are not sent to this country")
+        raise invalid("phone", "country_not_served", _NOT_SERVED)
     asked = _asked(auth, recipient, purpose, address=address)
     given = {"begun_at": auth.store.now_ms() if begun_ms is None else begun_ms, **asked}
     found = await auth.store.run("request_code", given, _Requested)

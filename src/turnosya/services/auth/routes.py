@@ -7,11 +7,11 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from turnosya.contracts.auth import Access, AccessChanged, Channel, OtpAttemptsExceeded, OtpInvalid
 from turnosya.contracts.users import AccessBlocked, CredentialsInvalid
+from turnosya.runtime.field_errors import words_for, wrong_field
 from turnosya.runtime.fields import Closed, Resource
 from turnosya.runtime.http import (
     ACCESS_ENDED,
@@ -41,14 +41,7 @@ inside = router("/internal", tags=["inside"])
 InAuth = Annotated[Auth, Depends(context_of(Auth))]
 
 
-def _canonical(text: str) -> str:
-    try:
-        return canonical(text)
-    except ValueError:
-        raise PydanticCustomError("phone", "must be a mobile phone number") from None
-
-
-Phone = Annotated[str, Field(max_length=MAX_LENGTH), AfterValidator(_canonical)]
+Phone = Annotated[str, Field(max_length=MAX_LENGTH), AfterValidator(canonical)]
 
 
 def _address(request: Request) -> str:
@@ -197,7 +190,7 @@ async def ask_for_code(auth: InAuth, body: OtpAsked, language: CallerLanguage, a
 async def log_in(auth: InAuth, body: LogInAsked, address: Address) -> CodeSent:
     """Check the password and send a code."""
     if (body.phone is None) == (body.email is None):
-        raise invalid("phone", "phone_or_email", "one of phone and email")
+        raise invalid("phone", "phone_or_email", words_for("exactly_one", names="phone, email"))
     credentials = Credentials(phone=body.phone, email=body.email, password=body.password)
     return CodeSent.of(await login.log_in(auth, credentials, channel=body.channel, address=address))
 
@@ -219,7 +212,7 @@ async def refresh(
 ) -> TokensGiven:
     """Exchange a refresh token for the next; with the same ``Idempotency-Key`` safe to repeat for 60 s."""
     if idempotency_key is not None and not is_well_formed(idempotency_key):
-        raise invalid("Idempotency-Key", "idempotency_key", "1 to 255 visible ASCII characters")
+        raise wrong_field("Idempotency-Key", "idempotency_key")
     tokens = await sessions.refresh(auth, body.refresh_token, idempotency_key=idempotency_key)
     _never_kept(response)
     return TokensGiven.of(tokens)
@@ -320,7 +313,7 @@ def _after(page: Page) -> UUID | None:
     try:
         return None if page.after is None else UUID(page.after[0])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None
 
 
 @inside.get("/access", include_in_schema=False)

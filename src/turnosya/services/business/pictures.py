@@ -15,6 +15,7 @@ from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Conflict, NotFound, invalid
 from turnosya.services.business import changes, papers, profile
 from turnosya.services.business.pictures_state import MAX_GALLERY, USES, Picture, Single
+from turnosya.services.business.refusals import NOT_OF_GALLERY, NOT_WHOLE_GALLERY
 from turnosya.services.business.store import pictures as store
 
 if TYPE_CHECKING:
@@ -108,11 +109,9 @@ async def put_in_order(
         there = {one.id for one in await store.gallery(tx, business_id)}
         for place, one in enumerate(ids):
             if one not in there or one in ids[:place]:
-                raise invalid(
-                    f"order.{place}", "order", "is no picture of this gallery, or stands here twice"
-                )
+                raise invalid(f"order.{place}", "order", NOT_OF_GALLERY)
         if len(ids) != len(there):
-            raise invalid("order", "order", "must name each picture of the gallery")
+            raise invalid("order", "order", NOT_WHOLE_GALLERY)
         await store.set_order(tx, ids)
         return await store.gallery(tx, business_id)
 

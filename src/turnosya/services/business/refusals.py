@@ -25,3 +25,30 @@ class RatingRequiresVisit(ServiceError):
         "To rate it you must have been there: you have not completed an appointment in this business yet.",
         "Para avaliar é preciso ter ido: você ainda não concluiu nenhum agendamento neste negócio.",
     )
+
+
+# Beside a wrong field.
+NO_CURRENCY = Say("no es una moneda ISO 4217", "is no ISO 4217 currency", "não é uma moeda ISO 4217")
+NO_COUNTRY = Say("no es un país ISO 3166-1", "is no ISO 3166-1 country", "não é um país ISO 3166-1")
+NO_PAYMENT = Say(
+    "no es un medio de pago conocido", "is no known means of payment", "não é um meio de pagamento conhecido"
+)
+NO_PHONE = Say("no es un número de teléfono", "is no phone number", "não é um número de telefone")
+NO_ADDRESS = Say(
+    "no es una dirección http o https", "is no http or https address", "não é um endereço http ou https"
+)
+NO_PLACE = Say(
+    "debe ser latitud y longitud: -34.6,-58.4",
+    "must be a latitude and a longitude: -34.6,-58.4",
+    "deve ser latitude e longitude: -34.6,-58.4",
+)
+NOT_OF_GALLERY = Say(
+    "no es una imagen de esta galería, o está dos veces",
+    "is no picture of this gallery, or stands here twice",
+    "não é uma imagem desta galeria, ou aparece duas vezes",
+)
+NOT_WHOLE_GALLERY = Say(
+    "debe nombrar todas las imágenes de la galería",
+    "must name each picture of the gallery",
+    "deve indicar todas as imagens da galeria",
+)

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 from typing import TypeVar
 from uuid import UUID
 
+from turnosya.contracts.business import NOT_OF_BUSINESS
 from turnosya.runtime.messages import Conflict, invalid
 from turnosya.services.business.sought import sought
 from turnosya.services.business.state import BusinessState, Offer, StaffMember
@@ -53,7 +54,7 @@ def with_offer(state: BusinessState, offer: Offer) -> BusinessState:
         members = {member.id for member in state.staff if not member.deleted}
         for place, member_id in enumerate(offer.staff_ids):
             if member_id not in members:
-                raise invalid(f"staff_ids.{place}", "staff_ids", "is no member of this business")
+                raise invalid(f"staff_ids.{place}", "staff_ids", NOT_OF_BUSINESS)
     offers = _put(state.offers, offer)
     if _living(offers) > MAX_OFFERS:
         raise Conflict

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from turnosya.contracts.business import OnConflict
+from turnosya.contracts.users import NO_ACCOUNT
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.identity import Caller
@@ -106,4 +107,4 @@ async def _check_account(
     async with here.db.read() as tx:
         await changes.found(tx, business_id, actor_id)
     if await name_of(here, user_id) is None:
-        raise invalid("user_id", "user_id", "is no account")
+        raise invalid("user_id", "user_id", NO_ACCOUNT)

@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from pydantic_core import PydanticCustomError
+
+from turnosya.runtime.field_errors import wrong
+from turnosya.services.business.refusals import NO_ADDRESS, NO_COUNTRY, NO_CURRENCY, NO_PAYMENT, NO_PHONE
 
 REGION = "AR"
 
@@ -48,28 +50,28 @@ def many_lines(text: str) -> str:
 def zone_name(text: str) -> str:
     """A name of an IANA zone, as sent. Raises ValueError for any other."""
     if text not in _zones():
-        raise PydanticCustomError("timezone", "is no IANA time zone")
+        raise wrong("timezone")
     return text
 
 
 def currency_code(text: str) -> str:
     """An ISO 4217 code in capitals. Raises ValueError for any other text."""
     if text not in _currencies():
-        raise PydanticCustomError("currency", "is no ISO 4217 currency")
+        raise wrong("currency", NO_CURRENCY)
     return text
 
 
 def country_code(text: str) -> str:
     """An ISO 3166-1 alpha-2 code, in capitals. Raises ValueError for any other text."""
     if text.upper() not in _countries():
-        raise PydanticCustomError("country", "is no ISO 3166-1 country")
+        raise wrong("country", NO_COUNTRY)
     return text.upper()
 
 
 def payment(text: str) -> str:
     """A known means of payment. Raises ValueError for any other."""
     if text not in PAYMENTS:
-        raise PydanticCustomError("payment", "is no known means of payment")
+        raise wrong("payment", NO_PAYMENT)
     return text
 
 
@@ -78,9 +80,9 @@ def business_phone(text: str) -> str:
     try:
         number = phonenumbers.parse(text, REGION)
     except phonenumbers.NumberParseException as error:
-        raise PydanticCustomError("phone", "is no phone number") from error
+        raise wrong("phone", NO_PHONE) from error
     if number.extension or not phonenumbers.is_valid_number(number):
-        raise PydanticCustomError("phone", "is no phone number")
+        raise wrong("phone", NO_PHONE)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -90,7 +92,7 @@ def email_address(text: str) -> str:
         # The test environment asks nothing of the network and allows the domain `test` (RFC 6761).
         return validate_email(text.strip(), test_environment=True).normalized
     except EmailNotValidError as error:
-        raise PydanticCustomError("email", "is no e-mail address") from error
+        raise wrong("email") from error
 
 
 def web_address(text: str) -> str:
@@ -104,7 +106,7 @@ def web_address(text: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise PydanticCustomError("url", "is no http or https address")
+        raise wrong("url", NO_ADDRESS)
     return address
 
 
@@ -131,7 +133,7 @@ def _countries() -> frozenset[str]:
 def _clean(text: str, *, allowed: frozenset[str]) -> str:
     cleaned = unicodedata.normalize("NFC", text).strip()
     if not cleaned:
-        raise PydanticCustomError("string_too_short", "must not be empty")
+        raise wrong("string_too_short", min_length=1)
     if any(unicodedata.category(one) in _UNPRINTED and one not in allowed for one in cleaned):
-        raise PydanticCustomError("unfit_text", "no control characters")
+        raise wrong("unfit_text")
     return cleaned

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from turnosya.contracts.files import FileReleased, FileUsed, GetFiles
 from turnosya.runtime.messages import invalid
+from turnosya.services.chat.refusals import UNKNOWN_FILE
 
 if TYPE_CHECKING:
     from turnosya.services.chat.context import Chat
@@ -26,7 +27,7 @@ async def find(chat: Chat, sender_id: UUID, conversation_id: UUID, file_id: UUID
         is_theirs = one.owner_id == sender_id and one.purpose == "chat_attachment"
         if is_theirs and one.conversation_id in (None, conversation_id):
             return {"file": one.model_dump(mode="json", include=_SHOWN)}
-    raise invalid("file_id", "unknown_file", "there is no such file")
+    raise invalid("file_id", "unknown_file", UNKNOWN_FILE)
 
 
 def id_in(facts: Facts | None) -> UUID | None:

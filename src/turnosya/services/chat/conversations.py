@@ -13,6 +13,7 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.messages import NotFound, invalid
 from turnosya.services.chat import hints, shops
+from turnosya.services.chat.refusals import NO_WORD, UNKNOWN_MESSAGE
 from turnosya.services.chat.state import Conversation, Line, Listed, Mark, NewLine, Side
 from turnosya.services.chat.store import lists, messages
 from turnosya.services.chat.store import shops as shop_store
@@ -107,7 +108,7 @@ async def one(chat: Chat, conversation_id: UUID, user_id: UUID) -> tuple[Listed,
 async def search(chat: Chat, user_id: UUID, words: str, *, after: UUID | None, limit: int) -> list[Line]:
     """Messages of somebody's own conversations that contain all these words."""
     if not words.strip() or unfit_texts(words):
-        raise invalid("q", "empty", "must contain a word")
+        raise invalid("q", "empty", NO_WORD)
     async with chat.db.read() as tx:
         shop_ids = await shop_store.of_person(tx, user_id)
         return await lists.search(tx, user_id, shop_ids, words, after=after, limit=limit)
@@ -140,7 +141,7 @@ async def report(chat: Chat, conversation_id: UUID, user_id: UUID, *, reason: st
     async with chat.db.transaction() as tx:
         conversation = await for_member(tx, conversation_id, user_id)
         if seq is not None and not 1 <= seq <= conversation.last_seq:
-            raise invalid("seq", "unknown_message", "is no message of this conversation")
+            raise invalid("seq", "unknown_message", UNKNOWN_MESSAGE)
         return await lists.report(tx, conversation_id, user_id, reason=reason, seq=seq)
 
 

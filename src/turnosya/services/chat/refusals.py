@@ -40,3 +40,18 @@ class TooFast(ServiceError):
         "Você está enviando mensagens rápido demais. Espere um momento.",
     )
     retry_after_s: int = 1
+
+
+# Beside a wrong field.
+NOTHING_SAID = Say(
+    "un mensaje lleva texto o un archivo",
+    "a message has a text or a file",
+    "uma mensagem leva texto ou um arquivo",
+)
+UNKNOWN_FILE = Say("no existe ese archivo", "there is no such file", "esse arquivo não existe")
+NO_WORD = Say("debe tener al menos una palabra", "must contain a word", "deve ter ao menos uma palavra")
+UNKNOWN_MESSAGE = Say(
+    "no es un mensaje de esta conversación",
+    "is no message of this conversation",
+    "não é uma mensagem desta conversa",
+)

@@ -12,7 +12,7 @@ from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import NotFound, invalid
 from turnosya.services.chat import attached, away, hints, rules
 from turnosya.services.chat.conversations import for_member
-from turnosya.services.chat.refusals import ClientMessageIdReused, ConversationBlocked
+from turnosya.services.chat.refusals import NOTHING_SAID, ClientMessageIdReused, ConversationBlocked
 from turnosya.services.chat.state import Conversation, Line, NewLine
 from turnosya.services.chat.store import lists, messages, sending
 
@@ -45,7 +45,7 @@ async def send(chat: Chat, sender_id: UUID, conversation_id: UUID, words: Words)
     Raises NotFound for a stranger, ClientMessageIdReused, ConversationBlocked, TooFast.
     """
     if words.file_id is None and (words.text is None or not words.text.strip()):
-        raise invalid("text", "empty", "a message has a text or a file")
+        raise invalid("text", "empty", NOTHING_SAID)
     sent = await _sent_at_once(chat, sender_id, conversation_id, words) if words.file_id is None else None
     if sent is None:
         sent = await _sent_under_lock(chat, sender_id, conversation_id, words)

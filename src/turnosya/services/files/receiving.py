@@ -11,7 +11,8 @@ from typing import BinaryIO
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from turnosya.runtime.messages import FieldError, Invalid, Unavailable, invalid
+from turnosya.runtime.field_errors import wrong_field
+from turnosya.runtime.messages import Unavailable
 from turnosya.runtime.problems import MalformedRequest, PayloadTooLarge, UnsupportedMediaType
 from turnosya.services.files import kinds
 
@@ -75,18 +76,18 @@ class _Parts:
             raise MalformedRequest
         if self._name == _FILE:
             if self.received.has_file:
-                raise invalid(_FILE, "twice", "there is one file in an upload")
+                raise wrong_field(_FILE, "twice")
             self.received.has_file = True
         elif self._name not in FIELDS:
-            raise invalid(self._name[:50], "extra_forbidden", "is not a known field")
+            raise wrong_field(self._name[:50], "extra_forbidden")
         elif self._name in self.received.fields:
-            raise invalid(self._name, "twice", "is there more than once")
+            raise wrong_field(self._name, "twice")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name != _FILE:
             self._text += data[start:end]
             if len(self._text) > _FIELD_BYTES:
-                raise invalid(self._name, "string_too_long", "is too long")
+                raise wrong_field(self._name, "string_too_long", max_length=_FIELD_BYTES)
             return
         received = self.received
         received.size_bytes += end - start
@@ -132,7 +133,7 @@ async def receive(body: AsyncIterator[bytes], content_type: str, path: Path) -> 
     if not parts.is_over:
         raise MalformedRequest
     if not received.has_file:
-        raise Invalid(errors=[FieldError(field=_FILE, code="missing", message="")])
+        raise wrong_field(_FILE, "missing")
     return received
 
 

@@ -48,3 +48,10 @@ class PreconditionFailed(HttpError):
         "The file is not the one that was expected.",
         "O arquivo não é o que se esperava.",
     )
+
+
+# Beside a wrong field.
+NOT_YOUR_BUSINESS = Say("no es un negocio tuyo", "is no business of yours", "não é um negócio seu")
+NOT_YOUR_CONVERSATION = Say(
+    "no es una conversación tuya", "is no conversation of yours", "não é uma conversa sua"
+)

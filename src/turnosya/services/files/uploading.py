@@ -20,11 +20,17 @@ from turnosya.contracts.chat import GetMembership
 from turnosya.contracts.files import Purpose
 from turnosya.runtime.bus import deadline_in
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.messages import FieldError, Invalid, NotFound, Unavailable, invalid
+from turnosya.runtime.messages import NotFound, Unavailable, invalid
 from turnosya.services.files import kinds, receiving, store
 from turnosya.services.files.decoding.wire import REFUSED, Made, Order
-from turnosya.services.files.refusals import FileCorrupt, FileTypeRefused
+from turnosya.services.files.refusals import (
+    NOT_YOUR_BUSINESS,
+    NOT_YOUR_CONVERSATION,
+    FileCorrupt,
+    FileTypeRefused,
+)
 from turnosya.services.files.store import Blob, File
 
 if TYPE_CHECKING:
@@ -78,9 +84,9 @@ async def make(files: Files, owner_id: UUID, wanted: Wanted, *, source: Path, ki
 def _wanted(fields: Mapping[str, str]) -> Wanted:
     purpose = fields.get("purpose")
     if purpose is None:
-        raise Invalid(errors=[FieldError(field="purpose", code="missing", message="")])
+        raise wrong_field("purpose", "missing")
     if purpose not in get_args(Purpose):
-        raise invalid("purpose", "literal_error", f"is one of {', '.join(get_args(Purpose))}")
+        raise wrong_field("purpose", "literal_error", expected=", ".join(get_args(Purpose)))
     return Wanted(
         cast("Purpose", purpose),
         business_id=_id(fields, "business_id"),
@@ -95,7 +101,7 @@ def _id(fields: Mapping[str, str], name: str) -> UUID | None:
     try:
         return UUID(value)
     except ValueError:
-        raise Invalid(errors=[FieldError(field=name, code="uuid_parsing", message="")]) from None
+        raise wrong_field(name, "uuid_parsing") from None
 
 
 async def _check_places(files: Files, owner_id: UUID, wanted: Wanted) -> None:
@@ -106,11 +112,11 @@ async def _check_places(files: Files, owner_id: UUID, wanted: Wanted) -> None:
         except NotFound:
             business = None
         if business is None or business.owner_id != owner_id:
-            raise invalid("business_id", "unknown_business", "is no business of yours")
+            raise invalid("business_id", "unknown_business", NOT_YOUR_BUSINESS)
     if wanted.conversation_id is not None:
         asked = GetMembership(conversation_id=wanted.conversation_id, user_id=owner_id)
         if not (await files.bus.call(asked)).is_member:
-            raise invalid("conversation_id", "unknown_conversation", "is no conversation of yours")
+            raise invalid("conversation_id", "unknown_conversation", NOT_YOUR_CONVERSATION)
 
 
 async def _made(files: Files, source: Path, content_type: str, folder: Path) -> Made:

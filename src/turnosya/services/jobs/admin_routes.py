@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
+from turnosya.runtime.field_errors import WORDS, wrong_field
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import Admin, NoBody, context_of, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
@@ -183,7 +184,7 @@ async def cancel_job(jobs: Here, _admin: Admin, job_id: UUID, *, _body: NoBody =
 
 def _word(name: str, value: str | None) -> str | None:
     if value is not None and not value.isprintable():
-        raise invalid(name, "bad_word", "has to have visible characters only")
+        raise invalid(name, "bad_word", WORDS["unfit_text"])
     return value
 
 
@@ -193,4 +194,4 @@ def _before(cursor: tuple[str, ...] | None) -> UUID | None:
     try:
         return UUID(cursor[0])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None

@@ -12,6 +12,7 @@ import structlog
 from turnosya.contracts.jobs import ClockMoved, ClockState, UseClock
 from turnosya.runtime.bus import Undelivered, time_left_s
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.field_errors import WORDS
 from turnosya.runtime.messages import Unavailable, invalid
 from turnosya.services.jobs import rules, schedules
 from turnosya.services.jobs.store import clock as clock_store
@@ -72,7 +73,7 @@ async def release(jobs: Jobs) -> None:
 
 
 def _out_of_range(field: str) -> Exception:
-    return invalid(field, "out_of_range", "the clock can stand between the years 1970 and 9000")
+    return invalid(field, "out_of_range", WORDS["years"])
 
 
 async def _move(jobs: Jobs, target: Callable[[datetime], datetime | None]) -> ClockState:

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.field_errors import NOT_VALID, WORDS, wrong_field
+from turnosya.runtime.messages import Say, invalid
 
 if TYPE_CHECKING:
     from turnosya.contracts.jobs import Recurrence
@@ -22,25 +23,27 @@ _LAST_YEAR = 9999
 _LOOK_BACK = timedelta(hours=25)
 # Older runs that were missed are made up for by nobody.
 CAUGHT_UP = timedelta(days=7)
+_FIVE_FIELDS = Say("debe tener cinco campos", "must have five fields", "deve ter cinco campos")
+_NEVER = Say("no llega nunca", "never comes", "nunca chega")
 
 
 def check(recurrence: Recurrence) -> None:
     """Raises ``Invalid`` for an unknown zone, and for a cron that makes no sense or never comes."""
     if (recurrence.cron is None) == (recurrence.every_s is None):
-        raise invalid("recurs", "exactly_one", "give either cron or every_s")
+        raise wrong_field("recurs", "exactly_one", names="cron, every_s")
     if recurrence.timezone not in _zones():
-        raise invalid("recurs.timezone", "unknown_zone", "is not the name of a zone")
+        raise invalid("recurs.timezone", "unknown_zone", WORDS["timezone"])
     if recurrence.cron is None:
         return
     fields = recurrence.cron.split()
     if len(recurrence.cron) > _LONGEST_CRON or len(fields) != _FIELDS or not recurrence.cron.isascii():
-        raise invalid("recurs.cron", "bad_cron", "has to have five fields")
+        raise invalid("recurs.cron", "bad_cron", _FIVE_FIELDS)
     try:
         found = next_after(recurrence, datetime(2027, 1, 1, tzinfo=UTC))
     except CronSimError:
-        raise invalid("recurs.cron", "bad_cron", "makes no sense") from None
+        raise invalid("recurs.cron", "bad_cron", NOT_VALID) from None
     if found is None:
-        raise invalid("recurs.cron", "bad_cron", "never comes")
+        raise invalid("recurs.cron", "bad_cron", _NEVER)
 
 
 def next_after(recurrence: Recurrence, after: datetime) -> datetime | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from turnosya.contracts.jobs import ClockState
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.field_errors import words_for
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer, Resource
 from turnosya.runtime.http import context_of, router
 from turnosya.runtime.messages import FieldError, Invalid, NotFound
@@ -52,12 +53,8 @@ async def set_clock(jobs: Development, body: SetClock) -> DevClock:
         return _shown(await clock.set_to(jobs, body.now))
     if body.advance_minutes is not None and body.now is None:
         return _shown(await clock.advance(jobs, body.advance_minutes))
-    raise Invalid(
-        errors=[
-            FieldError(field=name, code="exactly_one", message="give either now or advance_minutes")
-            for name in ("now", "advance_minutes")
-        ]
-    )
+    words = words_for("exactly_one", names="now, advance_minutes")
+    raise Invalid(errors=[FieldError.of(name, "exactly_one", words) for name in ("now", "advance_minutes")])
 
 
 @routes.delete("", status_code=204)

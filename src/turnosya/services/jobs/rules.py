@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from turnosya.contracts.jobs import AT_ONCE
-from turnosya.runtime.messages import invalid
+from turnosya.runtime.field_errors import WORDS, wrong_field
+from turnosya.runtime.messages import Say, invalid
 from turnosya.services.jobs import recurrence
 
 if TYPE_CHECKING:
@@ -23,19 +24,29 @@ _JITTER = 0.2
 _LONGEST_KEY = 300
 # A job carries ids; what is long is kept by the service that asks for it.
 _LARGEST_BODY = 64 * 1024
+_BAD_WORD = Say(
+    f"debe tener de 1 a {_LONGEST_KEY} caracteres visibles",
+    f"must have 1 to {_LONGEST_KEY} visible characters",
+    f"deve ter de 1 a {_LONGEST_KEY} caracteres visíveis",
+)
+_TOO_LARGE = Say(
+    "debe ocupar menos de 64 KiB en JSON",
+    "must be less than 64 KiB of JSON",
+    "deve ocupar menos de 64 KiB em JSON",
+)
 
 
 def check(job: Job) -> None:
     """Raises ``Invalid`` for what can never be made."""
     for name, word in (("key", job.key), ("request", job.request), ("concurrency_key", job.concurrency_key)):
         if word is not None and (not 0 < len(word) <= _LONGEST_KEY or not word.isprintable()):
-            raise invalid(name, "bad_word", f"has to have 1 to {_LONGEST_KEY} visible characters")
+            raise invalid(name, "bad_word", _BAD_WORD)
     if len(json.dumps(job.body)) > _LARGEST_BODY:
-        raise invalid("body", "too_large", "has to be less than 64 KiB of JSON")
+        raise invalid("body", "too_large", _TOO_LARGE)
     if job.run_at.tzinfo is None:
-        raise invalid("run_at", "no_offset", "has to have an offset")
+        raise invalid("run_at", "no_offset", WORDS["instant"])
     if job.run_at != AT_ONCE and job.in_s is not None:
-        raise invalid("run_at", "exactly_one", "give either run_at or in_s")
+        raise wrong_field("run_at", "exactly_one", names="run_at, in_s")
     if job.recurs is not None:
         recurrence.check(job.recurs)
 

@@ -24,7 +24,7 @@ from turnosya.services.turnos.availability import (
 )
 from turnosya.services.turnos.fresh import Stale, unless_kept, until_fresh
 from turnosya.services.turnos.lapsing import clear_lapsed
-from turnosya.services.turnos.refusals import HoldExpired, TooManyHolds, refused
+from turnosya.services.turnos.refusals import OTHER_HOLD, HoldExpired, TooManyHolds, refused
 from turnosya.services.turnos.resources import appointment_resource, hold_resource
 from turnosya.services.turnos.shops import Shop
 from turnosya.services.turnos.store import seats
@@ -231,7 +231,7 @@ def _own_holds(attempt: Attempt, live: Sequence[Seat]) -> list[Seat]:
     if named is None:
         raise HoldExpired
     if named not in found or order.staff_id not in (None, named.taken.staff_id):
-        raise invalid("hold_id", "other_hold", "is a hold of another time, service or member")
+        raise invalid("hold_id", "other_hold", OTHER_HOLD)
     return [named]
 
 

@@ -11,11 +11,19 @@ from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from turnosya.runtime.field_errors import wrong
+from turnosya.runtime.messages import Say
 from turnosya.services.turnos import public_holidays
 from turnosya.services.turnos.windows import Window, local_date, window
 
 MINUTES_A_DAY = 24 * 60
 _WALL_TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00", re.ASCII)
+
+_ONLY_AN_END = Say("24:00 solo puede ser un final", "24:00 can only be an end", "24:00 só pode ser um fim")
+_NO_LENGTH = Say(
+    "no puede terminar cuando empieza", "cannot end when it starts", "não pode terminar quando começa"
+)
+_NO_TIME = Say("las horas son HH:MM", "a time of day is HH:MM", "os horários são HH:MM")
 
 
 class Hours(NamedTuple):
@@ -166,9 +174,9 @@ def parse_hours(start: str, end: str) -> Hours:
     """
     start_minute, end_minute = _minute(start), _minute(end)
     if start_minute == MINUTES_A_DAY:
-        raise ValueError("24:00 can only end a window")
+        raise wrong("hours", _ONLY_AN_END)
     if start_minute == end_minute:
-        raise ValueError("a window cannot end when it starts")
+        raise wrong("hours", _NO_LENGTH)
     return Hours(
         start_minute,
         end_minute if end_minute > start_minute else end_minute + MINUTES_A_DAY,
@@ -188,5 +196,5 @@ def united(hours: Sequence[Hours]) -> list[Hours]:
 
 def _minute(wall: str) -> int:
     if not _WALL_TIME.fullmatch(wall):
-        raise ValueError("a time of day is HH:MM")
+        raise wrong("hours", _NO_TIME)
     return int(wall[:2]) * 60 + int(wall[3:])

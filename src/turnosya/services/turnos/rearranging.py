@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from turnosya.contracts.business import NOT_OF_BUSINESS
 from turnosya.runtime.database import Transaction
 from turnosya.runtime.idempotency import Kept, Once
 from turnosya.runtime.messages import Forbidden, invalid
@@ -161,7 +162,7 @@ async def _pair(tx: Transaction, order: Order, swap: Swap) -> list[Turno]:
     for place, turno_id in enumerate(swap.appointment_ids):
         turno = await turno_store.find(tx, turno_id)
         if turno is None or turno.business_id != order.business_id or turno.status is Status.HELD:
-            raise invalid(f"appointment_ids.{place}", "not_of_business", "is not one of this business")
+            raise invalid(f"appointment_ids.{place}", "not_of_business", NOT_OF_BUSINESS)
         pair.append(turno)
     return pair
 

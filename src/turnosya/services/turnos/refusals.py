@@ -136,3 +136,26 @@ class CancellationWindowClosed(ServiceError):
 def refused(reason: Reason) -> SlotUnavailable | SlotTaken:
     """The refusal of a time for one of the reasons of R15."""
     return SlotTaken(reason=reason.value) if reason in CONFLICTS else SlotUnavailable(reason=reason.value)
+
+
+# Beside a wrong field.
+CURRENCIES = Say(
+    "un turno tiene un solo precio, en una moneda",
+    "one turno has one price, in one currency",
+    "um agendamento tem um só preço, em uma moeda",
+)
+OVER = Say("ya pasó", "is over", "já passou")
+OTHER_HOLD = Say(
+    "es una reserva de otro horario, servicio o persona",
+    "is a hold of another time, service or member",
+    "é uma reserva de outro horário, serviço ou pessoa",
+)
+OWN_PHONE = Say(
+    "una cuenta ya tiene su teléfono", "an account has its own phone", "uma conta já tem seu telefone"
+)
+MOVES_NOTHING = Say("no puede ser 0", "must not be 0", "não pode ser 0")
+SAME_MEMBER = Say(
+    "to_staff_id debe ser otra persona",
+    "to_staff_id must be another member",
+    "to_staff_id deve ser outra pessoa",
+)

@@ -9,12 +9,13 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from turnosya.contracts.business import Business, Member, Offered
+from turnosya.contracts.business import NOT_OF_BUSINESS, Business, Member, Offered
 from turnosya.runtime.messages import invalid
 from turnosya.services.turnos import zones
 from turnosya.services.turnos.availability import Limits, Sought, limits_for_clients
 from turnosya.services.turnos.hours import Calendar, Closure, Hours, Override, Week, WeeklyHours, parse_hours
 from turnosya.services.turnos.public_holidays import country_of_business
+from turnosya.services.turnos.refusals import CURRENCIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +144,14 @@ class Shop:
         for service in self.business.services:
             if service.id == service_id and not service.deleted:
                 return service
-        raise invalid(field, "not_of_business", "is not a service of this business")
+        raise invalid(field, "not_of_business", NOT_OF_BUSINESS)
 
     def member(self, staff_id: UUID, *, field: str = "staff_id") -> Member:
         """A member of this business; refuses ``field`` if it has no such member."""
         for member in self.business.staff:
             if member.id == staff_id and not member.deleted:
                 return member
-        raise invalid(field, "not_of_business", "is not a member of this business")
+        raise invalid(field, "not_of_business", NOT_OF_BUSINESS)
 
     def members_of(self, services: Sequence[Offered]) -> tuple[UUID, ...]:
         """Active members who do all of these services, in the order of their ids (R15)."""
@@ -167,7 +168,7 @@ class Shop:
             for place, one in enumerate(service_ids)
         ]
         if len({service.price.currency for service in services if service.price}) > 1:
-            raise invalid("service_ids", "currencies", "one turno has one price, in one currency")
+            raise invalid("service_ids", "currencies", CURRENCIES)
         first, last = services[0], services[-1]
         return Sought(
             service_id=first.id if len(services) == 1 else None,

@@ -14,6 +14,7 @@ from turnosya.runtime.messages import NotFound, invalid
 from turnosya.services.turnos import copies, freeing
 from turnosya.services.turnos.closure import ProposalStatus, Waiting
 from turnosya.services.turnos.closure_resources import waiting_resource
+from turnosya.services.turnos.refusals import OVER
 from turnosya.services.turnos.store import closures, seats
 from turnosya.services.turnos.store import waitlist as store
 from turnosya.services.turnos.windows import Window, local_date
@@ -43,7 +44,7 @@ async def join(turnos: Turnos, wish: Wish, once: Once) -> Kept:
         shop.member(wish.staff_id)
     now = turnos.clock.now()
     if wish.last_on < local_date(shop.calendar.zone, now):
-        raise invalid("to", "past", "is over")
+        raise invalid("to", "past", OVER)
     one = Waiting(
         id=new_id(),
         business_id=wish.business_id,

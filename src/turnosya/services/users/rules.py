@@ -7,13 +7,18 @@ from functools import cache
 from importlib import resources
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic_core import PydanticCustomError
 
-from turnosya.runtime.phones import canonical
+from turnosya.runtime.field_errors import wrong
+from turnosya.runtime.messages import Say
 
 PASSWORD_MIN = 8
 PASSWORD_MAX = 128
 NAME_MAX = 100
+_TOO_COMMON = Say(
+    "es una de las contraseñas más comunes",
+    "is one of the commonest passwords",
+    "é uma das senhas mais comuns",
+)
 
 # Control characters and the two line separators; joiners stay, several scripts need them.
 _UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}
@@ -22,10 +27,12 @@ _UNPRINTED = {"Cc", "Cs", "Zl", "Zp"}
 def person_name(text: str) -> str:
     """The name trimmed, in any script. Raises ValueError for none, a long one or control characters."""
     name = unicodedata.normalize("NFC", text).strip()
-    if not 1 <= len(name) <= NAME_MAX:
-        raise _length(name, "1 to 100 characters")
+    if not name:
+        raise wrong("string_too_short", min_length=1)
+    if len(name) > NAME_MAX:
+        raise wrong("string_too_long", max_length=NAME_MAX)
     if any(unicodedata.category(character) in _UNPRINTED for character in name):
-        raise PydanticCustomError("unfit_text", "no control characters")
+        raise wrong("unfit_text")
     return name
 
 
@@ -35,7 +42,7 @@ def email_address(text: str) -> str:
         # The test environment asks nothing of the network and allows the domain `test` (RFC 6761).
         parts = validate_email(text.strip(), test_environment=True)
     except EmailNotValidError as error:
-        raise PydanticCustomError("email", "not an e-mail address") from error
+        raise wrong("email") from error
     return parts.normalized
 
 
@@ -50,29 +57,18 @@ def presented_email(text: str) -> str:
 def new_password(text: str) -> str:
     """The password in the one form that is hashed. Raises ValueError for a short, long or common one."""
     password = unicodedata.normalize("NFC", text)
-    if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
-        raise _length(password, "8 to 128 characters")
+    if len(password) < PASSWORD_MIN:
+        raise wrong("string_too_short", min_length=PASSWORD_MIN)
+    if len(password) > PASSWORD_MAX:
+        raise wrong("string_too_long", max_length=PASSWORD_MAX)
     if password.casefold() in _common_passwords() or len(set(password)) == 1:
-        raise PydanticCustomError("password_too_common", "one of the commonest passwords")
+        raise wrong("password_too_common", _TOO_COMMON)
     return password
 
 
 def presented_password(text: str) -> str:
     """What somebody typed, in the form that was hashed when it was chosen."""
     return unicodedata.normalize("NFC", text)
-
-
-def phone_number(text: str) -> str:
-    """The number as E.164. Raises ValueError for what is no mobile number."""
-    try:
-        return canonical(text)
-    except ValueError as error:
-        raise PydanticCustomError("phone", "not a mobile number") from error
-
-
-def _length(text: str, allowed: str) -> PydanticCustomError:
-    code = "string_too_short" if len(text) < PASSWORD_MIN else "string_too_long"
-    return PydanticCustomError(code, "must have {allowed}", {"allowed": allowed})
 
 
 @cache

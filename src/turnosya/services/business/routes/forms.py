@@ -9,9 +9,9 @@ from fastapi import Depends
 from pydantic import AfterValidator, ConfigDict, Field
 
 from turnosya.contracts.business import OnConflict
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import context_of
-from turnosya.runtime.messages import invalid
 from turnosya.runtime.pages import Page, bad_cursor
 from turnosya.services.business import values
 from turnosya.services.business.context import Businesses
@@ -52,7 +52,7 @@ def after_id(page: Page) -> UUID | None:
     try:
         return None if page.after is None else UUID(page.after[0])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None
 
 
 def at_home(instant: datetime, state: BusinessState) -> datetime:

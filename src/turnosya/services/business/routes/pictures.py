@@ -7,9 +7,10 @@ from fastapi import Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.files import FileNotUsable, path_of
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
-from turnosya.runtime.messages import Conflict, Forbidden, invalid
+from turnosya.runtime.messages import Conflict, Forbidden
 from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import pictures, values
@@ -160,7 +161,7 @@ def _after(page: Page) -> tuple[int, UUID] | None:
     except ValueError:
         after = -1, UUID(int=0)
     if not 0 <= after[0] < 2**31:
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
     return after
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.clock import real_now
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, invalid
@@ -17,7 +18,7 @@ from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
 from turnosya.runtime.problems import Language, refuses
 from turnosya.services.business import categories, finding, profile, values
 from turnosya.services.business.finding import When
-from turnosya.services.business.refusals import BusinessHasAppointments
+from turnosya.services.business.refusals import NO_PLACE, BusinessHasAppointments
 from turnosya.services.business.routes.forms import (
     Change,
     Currency,
@@ -55,7 +56,7 @@ def _near(near: Annotated[str | None, Query(max_length=60)] = None) -> Location 
     except ValueError:
         lat = lon = float("nan")
     if not (-90 <= lat <= 90 and -180 <= lon <= 180):  # noqa: PLR2004 - degrees
-        raise invalid("near", "near", "must be a latitude and a longitude, `-34.6,-58.4`")
+        raise invalid("near", "near", NO_PLACE)
     return Location(lat, lon)
 
 
@@ -238,7 +239,7 @@ def _place(page: Page) -> Place | None:
     except ValueError:
         place = Place(0, nan, UUID(int=0))
     if not (0 <= place.tier < TIERS and isfinite(place.rank)):
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
     return place
 
 

@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.files import FileFacts, FileNotUsable
+from turnosya.runtime.field_errors import WORDS
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import Admin, NoBody, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, Unavailable, invalid
@@ -128,7 +129,7 @@ async def request(
 ) -> Response:
     """Hand in papers, or new ones before a verification ends (owner)."""
     if len(set(body.file_ids)) < len(body.file_ids):
-        raise invalid("file_ids", "file_ids", "names a file twice")
+        raise invalid("file_ids", "file_ids", WORDS["twice"])
     kept = await verification.request(
         here, business_id, caller.user_id, body.file_ids, once=once, shown=_json
     )

@@ -8,9 +8,10 @@ from fastapi import Depends, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed, Instant, Integer, Resource
 from turnosya.runtime.http import Admin, CallerLanguage, NoBody, SignedIn, context_of, json_of, router
-from turnosya.runtime.messages import Forbidden, NotFound, invalid
+from turnosya.runtime.messages import Forbidden, NotFound
 from turnosya.runtime.pages import Listed as Page
 from turnosya.runtime.pages import Paged, bad_cursor
 from turnosya.runtime.problems import Language, refuses
@@ -138,7 +139,7 @@ def _after(page: Paged) -> tuple[datetime, UUID] | None:
     try:
         return datetime.fromisoformat(page.after[0]), UUID(page.after[1])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None
 
 
 def after_id(page: Paged) -> UUID | None:
@@ -149,7 +150,7 @@ def after_id(page: Paged) -> UUID | None:
     try:
         return UUID(page.after[0])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None
 
 
 @routes.get("/conversations/{conversation_id}")

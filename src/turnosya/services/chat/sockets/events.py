@@ -10,9 +10,11 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from turnosya.contracts.chat import TypingShown
+from turnosya.runtime.field_errors import field_errors, unfit_fields
 from turnosya.runtime.fields import unfit_texts
 from turnosya.runtime.identity import TokenInvalid
-from turnosya.runtime.messages import FieldError, Invalid, NotFound, ServiceError
+from turnosya.runtime.messages import Invalid, NotFound, ServiceError
+from turnosya.runtime.problems import members_of
 from turnosya.services.chat import hints, shown, writing
 from turnosya.services.chat.conversations import for_member
 from turnosya.services.chat.refusals import TooFast
@@ -43,22 +45,21 @@ async def answer(chat: Chat, connection: Connection, name: str, arguments: Seque
         kind, work = known
         return {"ok": True, **await work(chat, connection, _asked(kind, arguments))}
     except ServiceError as refusal:
-        return {"ok": False, "code": refusal.code, **refusal.members()}
+        return {"ok": False, "code": refusal.code, **members_of(refusal, connection.language)}
 
 
 def _asked(kind: TypeAdapter[Any], arguments: Sequence[Any]) -> Any:  # noqa: ANN401 - a model of ``asked``
     body = arguments[0] if len(arguments) == 1 else None
     unfit = unfit_texts(body)
-    if not isinstance(body, Mapping) or unfit:
+    if unfit:
+        raise unfit_fields(unfit)
+    if not isinstance(body, Mapping):
         raise Invalid(errors=[])
     try:
         return kind.validate_python(body)
     except ValidationError as error:
-        found = [
-            FieldError(field=".".join(map(str, one["loc"])), code=one["type"], message=one["msg"])
-            for one in error.errors(include_input=False, include_url=False)
-        ]
-        raise Invalid(errors=found[:20]) from None
+        found = error.errors(include_input=False, include_url=False)
+        raise Invalid(errors=field_errors(found, within=0)) from None
 
 
 async def _send(chat: Chat, connection: Connection, asked: Send) -> Answer:

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from turnosya.runtime.identity import Caller, TokenInvalid, TokenMissing
 from turnosya.runtime.messages import ServiceError
-from turnosya.runtime.problems import language_of
+from turnosya.runtime.problems import language_of, said_in
 from turnosya.runtime.spans import Kind, Span, enter
 from turnosya.services.chat import showing
 from turnosya.services.chat.sockets import events
@@ -164,7 +164,7 @@ class SocketServer:
         except ServiceError as refusal:
             self._chat.live.leave(connection)
             connection.close_after(self._chat.settings.chat_connect_within_s)
-            data = {"message": refusal.says.en, "data": {"code": refusal.code}}
+            data = {"message": said_in(refusal.says, connection.language), "data": {"code": refusal.code}}
             await connection.say(packet.Packet(packet.CONNECT_ERROR, data=data))
             return
         if connection.engine_sid not in self._connections:

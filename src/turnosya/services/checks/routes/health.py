@@ -6,9 +6,10 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import Admin, context_of, router
-from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.messages import Forbidden
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.checks import audit, health, rules
@@ -109,5 +110,5 @@ def before_of(cursor: tuple[str, ...] | None) -> tuple[datetime, UUID] | None:
     except ValueError:
         before = None
     if before is None or before[0].tzinfo is None:
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
     return before

@@ -8,10 +8,11 @@ from uuid import UUID
 from fastapi import Body, Header, Query, Response
 
 from turnosya.runtime import link_pages
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Instant
 from turnosya.runtime.http import CallerLanguage, kept_response, router
 from turnosya.runtime.idempotency import Kept, Once
-from turnosya.runtime.messages import Say, invalid
+from turnosya.runtime.messages import Say
 from turnosya.runtime.problems import Language
 from turnosya.services.turnos import answering
 from turnosya.services.turnos.answering import Asked
@@ -62,7 +63,7 @@ async def act(
     """Does it; a second time changes nothing. To choose, the time is in the body or in the query."""
     wanted = body or (ChooseBody(starts_at=starts_at, staff_id=staff_id) if starts_at else None)
     if purpose is Purpose.CHOOSE and wanted is None:
-        raise invalid("starts_at", "missing", "is needed to choose a time")
+        raise wrong_field("starts_at", "missing")
     asked = await answering.asked(here, purpose, token)
     time = (wanted.starts_at.astimezone(UTC), wanted.staff_id) if wanted else None
     kept = await answering.answer(here, asked, time, Once(None, b""))

@@ -7,8 +7,9 @@ from uuid import UUID
 from fastapi import Body, Query, Response
 from pydantic import AfterValidator, Field, model_validator
 
-from turnosya.contracts.users import GetPeople
+from turnosya.contracts.users import NO_ACCOUNT, GetPeople
 from turnosya.runtime import phones
+from turnosya.runtime.field_errors import wrong, wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
 from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
@@ -19,6 +20,7 @@ from turnosya.services.turnos.actions import Action, Deed
 from turnosya.services.turnos.booking import Client, Order
 from turnosya.services.turnos.moving import Move
 from turnosya.services.turnos.refusals import (
+    OWN_PHONE,
     AppointmentNotActive,
     CancellationWindowClosed,
     HoldExpired,
@@ -73,7 +75,7 @@ class BookingBody(Closed):
     @model_validator(mode="after")
     def _names_services_once(self) -> Self:
         if (self.service_id is None) == (self.service_ids is None):
-            raise ValueError("give service_id or service_ids")
+            raise wrong("exactly_one", names="service_id, service_ids")
         return self
 
     @property
@@ -92,9 +94,9 @@ class ClientBody(Closed):
     @model_validator(mode="after")
     def _is_somebody(self) -> Self:
         if (self.user_id is None) == (self.name is None):
-            raise ValueError("give user_id or name")
+            raise wrong("exactly_one", names="user_id, name")
         if self.user_id is not None and self.phone is not None:
-            raise ValueError("an account has its own phone")
+            raise wrong("phone", OWN_PHONE)
         return self
 
 
@@ -187,10 +189,10 @@ async def set_by_business(
     if not await copies.is_run_by(here, business_id, caller.user_id):
         raise Forbidden
     if body.overbook and not (body.reason or "").strip():
-        raise invalid("reason", "missing", "is required with overbook")
+        raise wrong_field("reason", "missing")
     client_id = body.client.user_id
     if client_id is not None and not (await here.bus.call(GetPeople(ids=[client_id]))).people:
-        raise invalid("client.user_id", "unknown", "is nobody's account")
+        raise invalid("client.user_id", "unknown", NO_ACCOUNT)
     order = Order(
         business_id=business_id,
         service_ids=(body.service_id,),
@@ -221,7 +223,7 @@ async def list_appointments(
 ) -> Listed[dict[str, Any]]:
     """One's own appointments, or those of a business that one runs, by start."""
     if first and last and first > last:
-        raise invalid("to", "before_from", "lies before from")
+        raise wrong_field("to", "before_from")
     if as_ == "business":
         await _must_run(here, caller.user_id, business_id)
     bad_cursor(page, CURSOR_VALUES)
@@ -319,7 +321,7 @@ async def no_show(
 
 async def _must_run(here: Here, user_id: UUID, business_id: UUID | None) -> None:
     if business_id is None:
-        raise invalid("business_id", "missing", "is required with as=business")
+        raise wrong_field("business_id", "missing")
     if not await copies.is_run_by(here, business_id, user_id):
         raise NotFound
 
@@ -330,5 +332,5 @@ def _position(after: tuple[str, ...]) -> tuple[datetime, UUID]:
     except ValueError:
         found = None
     if found is None or found[0].tzinfo is None:
-        raise invalid("cursor", "cursor", "is not a cursor of this list")
+        raise wrong_field("cursor", "cursor")
     return found

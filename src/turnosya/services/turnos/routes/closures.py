@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field, model_validator
 
+from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.idempotency import Kept
@@ -36,7 +37,7 @@ class ClosureBody(Closed):
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         if self.to_at <= self.from_at:
-            raise ValueError("to must be later than from")
+            raise wrong("before_from")
         return self
 
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.fields import Closed, Integer, Resource
 from turnosya.runtime.http import SignedIn, router
 from turnosya.services.turnos.preferences import Daypart, Preferences, SameOrAny
@@ -17,7 +18,7 @@ Weekday = Annotated[Integer, Field(ge=1, le=7)]
 
 def _once_each(values: list[object]) -> list[object]:
     if len(set(values)) < len(values):
-        raise ValueError("names something twice")
+        raise wrong("twice")
     return values
 
 

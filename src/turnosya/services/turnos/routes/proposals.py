@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from fastapi import Response
 from pydantic import Field, model_validator
 
+from turnosya.runtime.field_errors import wrong, wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Instant
 from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import NotFound, invalid
+from turnosya.runtime.messages import NotFound
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import copies, proposals, waitlist
@@ -57,7 +58,7 @@ class WaitingBody(Closed):
     @model_validator(mode="after")
     def _ends_after_it_begins(self) -> Self:
         if self.last_on < self.first_on:
-            raise ValueError("to must not be before from")
+            raise wrong("before_from")
         return self
 
 
@@ -153,4 +154,4 @@ def _after(after: tuple[str, ...]) -> UUID:
     try:
         return UUID(after[0])
     except (ValueError, IndexError):
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None

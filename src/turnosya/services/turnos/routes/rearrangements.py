@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field, model_validator
 
+from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
 from turnosya.runtime.http import OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Forbidden
@@ -14,7 +15,7 @@ from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import rearranging
 from turnosya.services.turnos.rearrangement_resources import RearrangementResource
 from turnosya.services.turnos.rearranging import HandOver, Order, Shift, Swap
-from turnosya.services.turnos.refusals import AppointmentNotActive, MovesRefused
+from turnosya.services.turnos.refusals import MOVES_NOTHING, SAME_MEMBER, AppointmentNotActive, MovesRefused
 from turnosya.services.turnos.routes.here import Here, ReasonText
 
 routes = router("/v1/turnos/businesses/{business_id}/agenda", tags=["turnos"])
@@ -40,7 +41,7 @@ class ShiftBody(RearrangeBody):
     @model_validator(mode="after")
     def _moves_something(self) -> Self:
         if self.minutes == 0:
-            raise ValueError("minutes must not be 0")
+            raise wrong("moves_nothing", MOVES_NOTHING)
         return self
 
 
@@ -53,7 +54,7 @@ class SwapBody(RearrangeBody):
     @model_validator(mode="after")
     def _names_two(self) -> Self:
         if len(set(self.appointment_ids)) == 1:
-            raise ValueError("appointment_ids must be of two")
+            raise wrong("twice")
         return self
 
 
@@ -67,7 +68,7 @@ class HandOverBody(RearrangeBody):
     @model_validator(mode="after")
     def _names_two(self) -> Self:
         if self.staff_id == self.to_staff_id:
-            raise ValueError("to_staff_id must be another member")
+            raise wrong("same_member", SAME_MEMBER)
         return self
 
 

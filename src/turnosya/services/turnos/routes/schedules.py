@@ -8,9 +8,10 @@ from fastapi import Response
 from pydantic import Field, model_validator
 
 from turnosya.contracts.turnos import NeedsDecision
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Integer
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.messages import Forbidden
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import copies, schedules
@@ -153,4 +154,4 @@ def _position(after: tuple[str, ...]) -> tuple[date, UUID]:
     try:
         return date.fromisoformat(after[0]), UUID(after[1])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None

@@ -7,9 +7,10 @@ from uuid import UUID
 from fastapi import Query, Response
 from starlette.responses import JSONResponse
 
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Instant
 from turnosya.runtime.http import MaybeSignedIn, SignedIn, router
-from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.messages import Forbidden, Say, invalid
 from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import explaining, slots
 from turnosya.services.turnos.explaining import Doubt
@@ -19,6 +20,7 @@ from turnosya.services.turnos.slots import Inquiry
 
 routes = router("/v1/turnos/businesses/{business_id}", tags=["turnos"])
 MAX_DAYS = 62
+_TOO_LONG = Say(f"como máximo {MAX_DAYS} días", f"at most {MAX_DAYS} days", f"no máximo {MAX_DAYS} dias")
 
 
 @routes.get("/slots", response_model=SlotsResource)
@@ -35,9 +37,9 @@ async def list_slots(
     """Starts that can be booked, on opening days from ``from`` to ``to``; public."""
     _ = caller
     if first > last:
-        raise invalid("to", "before_from", "lies before from")
+        raise wrong_field("to", "before_from")
     if (last - first).days >= MAX_DAYS:
-        raise invalid("to", "too_long", f"at most {MAX_DAYS} days")
+        raise invalid("to", "too_long", _TOO_LONG)
     shop, found = await slots.offered(here, Inquiry(business_id, service_id, first, last, staff_id))
     zone = shop.calendar.zone
     # Written by hand: 62 days in steps of five minutes are thousands of rows.

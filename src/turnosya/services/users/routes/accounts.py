@@ -9,9 +9,10 @@ from pydantic import Field
 from turnosya.contracts.auth import OtpAttemptsExceeded
 from turnosya.contracts.files import FileNotUsable
 from turnosya.contracts.users import CredentialsInvalid
+from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import Admin, CallerLanguage, OnceOnly, SignedIn, kept_response, router
-from turnosya.runtime.messages import Forbidden, invalid
+from turnosya.runtime.messages import Forbidden
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
 from turnosya.runtime.problems import refuses
 from turnosya.services.users import credentials, people, registration, roles
@@ -172,4 +173,4 @@ def _after(cursor: tuple[str, ...] | None) -> UUID | None:
     try:
         return None if cursor is None else UUID(cursor[0])
     except ValueError:
-        raise invalid("cursor", "cursor", "is not a cursor of this list") from None
+        raise wrong_field("cursor", "cursor") from None

@@ -10,11 +10,12 @@ from turnosya.contracts.auth import AccessChanged
 from turnosya.contracts.files import path_of
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import ACCESS_ENDED, context_of, json_of
+from turnosya.runtime.phones import canonical
 from turnosya.services.users import rules
 from turnosya.services.users.context import Users
 from turnosya.services.users.store.accounts import Account
 
-Phone = Annotated[str, AfterValidator(rules.phone_number)]
+Phone = Annotated[str, AfterValidator(canonical)]
 PersonName = Annotated[str, Field(max_length=1000), AfterValidator(rules.person_name)]
 Email = Annotated[str, Field(max_length=254), AfterValidator(rules.email_address)]
 NewPassword = Annotated[str, Field(max_length=1000), AfterValidator(rules.new_password)]

@@ -6,12 +6,12 @@ from typing import Annotated, Literal, Self
 
 from fastapi import Path, Response
 from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from turnosya.contracts import users as contract
+from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.fields import Closed, Flag, Integer, Resource
 from turnosya.runtime.http import SignedIn, router
-from turnosya.runtime.messages import NotFound, invalid
+from turnosya.runtime.messages import NotFound, Say, invalid
 from turnosya.runtime.problems import refuses
 from turnosya.services.users import reach
 from turnosya.services.users.routes.forms import Here
@@ -21,6 +21,21 @@ routes = router("/v1/users/me", tags=["users"])
 _WALL_TIME = r"^([01]\d|2[0-3]):[0-5]\d$"
 # A reminder more than 30 days ahead would lie beyond most agendas; more than five are a nuisance.
 _EARLIEST_MINUTES, _REMINDERS = 43_200, 5
+_NO_LENGTH = Say(
+    "deben empezar y terminar a horas distintas",
+    "must begin and end at different times",
+    "devem começar e terminar em horários diferentes",
+)
+_SUBSCRIPTION = Say(
+    "corresponde a webpush, que la necesita",
+    "belongs to webpush, and webpush needs it",
+    "corresponde a webpush, que precisa dela",
+)
+_TOKEN = Say(
+    "debe ser el SHA-256 del endpoint en base64url",
+    "must be the base64url SHA-256 of the endpoint",
+    "deve ser o SHA-256 do endpoint em base64url",
+)
 
 
 class QuietHours(Closed):
@@ -32,7 +47,7 @@ class QuietHours(Closed):
     @model_validator(mode="after")
     def _has_a_length(self) -> Self:
         if self.start == self.end:
-            raise PydanticCustomError("quiet_hours", "must begin and end at different times")
+            raise wrong("quiet_hours", _NO_LENGTH)
         return self
 
 
@@ -122,11 +137,11 @@ async def drop_device(users: Here, token: Token, caller: SignedIn) -> Response:
 
 def _check_subscription(token: str, body: DeviceAdded) -> None:
     if (body.subscription is not None) != (body.platform == "webpush"):
-        raise invalid("subscription", "subscription", "belongs to webpush, and webpush needs it")
+        raise invalid("subscription", "subscription", _SUBSCRIPTION)
     if body.subscription is not None:
         digest = hashlib.sha256(body.subscription.endpoint.encode()).digest()
         if token != base64.urlsafe_b64encode(digest).rstrip(b"=").decode():
-            raise invalid("token", "token", "must be the base64url SHA-256 of the endpoint")
+            raise invalid("token", "token", _TOKEN)
 
 
 def _shown(settings: contract.NotificationSettings) -> SettingsShown:
