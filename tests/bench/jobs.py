@@ -1,7 +1,7 @@
 """How fast jobs are written down, made, and begun when all are due at once; beside the bare library.
 
 The library (PgQueuer) does less: no key, no fence, no record of what became of a job. It is also measured
-behind our timetable, as the design first had it (docs/decisions/0032).
+behind our timetable, as was first intended (docs/decisions/0032).
 """
 
 from __future__ import annotations

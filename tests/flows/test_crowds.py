@@ -1,4 +1,4 @@
-"""Many at once for the same time: cases 28, 29, 30 and 31 of the booking rules, through HTTP."""
+"""Many at once for the same time: cases 28 to 31 of ``docs/rules.md``, through HTTP."""
 
 import asyncio
 from collections import Counter

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Operation = Mapping[str, Any]
-# What api.md names; a code that is not here is a promise that nobody reads.
+# The codes that clients are written against; one that is not here is a promise that nobody reads.
 DOCUMENTED = frozenset(
     [
         "malformed_request",

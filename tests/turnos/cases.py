@@ -1,4 +1,4 @@
-"""Cases 1–9, 11, 12, 15 and 21 of the booking rules: hours, and the starts that they offer on a date."""
+"""Cases 1–9, 11, 12, 15 and 21 of ``docs/rules.md``: hours, and the starts that they offer on a date."""
 
 from dataclasses import dataclass
 

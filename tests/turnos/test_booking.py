@@ -1,4 +1,4 @@
-"""A client books: what the turno looks like, and the cases of the booking rules through HTTP."""
+"""A client books: what the turno looks like, and the cases of ``docs/rules.md`` through HTTP."""
 
 import pytest
 

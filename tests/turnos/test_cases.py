@@ -1,4 +1,4 @@
-"""The table of cases in the booking rules, on the engine itself."""
+"""The cases of ``docs/rules.md`` that are about hours and starts, on the engine itself."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""The table of hours in the booking rules through HTTP: it is what is offered, and what is offered books."""
+"""The hours of cases 1 to 21 (``cases.py``) over HTTP: they are what is offered, and each start books."""
 
 from datetime import UTC, date, datetime, timedelta
 

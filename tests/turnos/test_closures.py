@@ -1,4 +1,4 @@
-"""Cases 40 to 48: a closed day arranges itself."""
+"""Cases 40 to 48 of ``docs/rules.md``: a closed day arranges itself."""
 
 from collections.abc import AsyncGenerator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The HTTP face of files: `api.md`, section Files."""
+"""What files answers over HTTP: ``/v1/files``."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from turnosya.services.gateway.readers import ReaderWatch
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """How large, how slow and how many; the defaults are those of ``security.md``."""
+    """How large, how slow and how many; the defaults are those of ``docs/security.md``."""
 
     target_bytes: int = 4096
     header_bytes: int = 16 * 1024

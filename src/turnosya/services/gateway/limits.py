@@ -37,7 +37,7 @@ class Rate:
         return 60_000 / self.per_minute
 
 
-# The figures of security.md, "Rates"; it names no burst for the last four.
+# Their tests: docs/security.md. A burst is said where a figure was asked for; the last four have what suits.
 ANONYMOUS = Rate("anonymous", 60, 20)
 USER = Rate("user", 600, 100)
 WRITES = Rate("writes", 120, 30)
