@@ -113,7 +113,10 @@ async def agenda(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerat
         yield figure
     folder = folder / "agenda"
     folder.mkdir()
-    async with a_system(Form.MEMORY, servers, zygote, folder) as system, Api(system.url) as api:
+    async with (
+        a_system(Form.MEMORY, servers, zygote, folder, is_hurried=False) as system,
+        Api(system.url) as api,
+    ):
         owner = await sign_up(api, "Dueña")
         await owner.log_in("bench")
         for members in (1, 10, 50):

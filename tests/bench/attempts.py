@@ -29,9 +29,6 @@ _DAYS_A_RUN, _STARTS_A_DAY = 5, 48
 _PLACES = _DAYS_A_RUN * _STARTS_A_DAY
 _TAKEN, _BOOKED = 409, 201
 # As they are without the tests' impatience: looking for work five times a second is work, too.
-_WAITS = {f"TURNOSYA_{name}_S": "1" for name in ("POLL", "NOTIFICATION_POLL", "JOBS_POLL")} | {
-    f"TURNOSYA_{name}_S": "30" for name in ("LEASE", "JOBS_LEASE")
-}
 _LIVE = "status IN ('held', 'pending', 'confirmed', 'proposed') AND NOT overbooked"
 _OVERLAPS = f"""
     SELECT count(*) FROM appointments AS a JOIN appointments AS b ON a.id < b.id AND a.staff_id = b.staff_id
@@ -108,7 +105,7 @@ async def attempts(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGener
     folder = folder / "attempts"
     folder.mkdir()
     async with (
-        a_system(Form.MEMORY, servers, zygote, folder, settings=_WAITS) as system,
+        a_system(Form.MEMORY, servers, zygote, folder, is_hurried=False) as system,
         Api(system.url) as api,
     ):
         town = await _town(system, api)

@@ -66,7 +66,7 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
             [("gateway",), ("chat",), ("chat",), rest],
             zygote,
             folder,
-            settings={"TURNOSYA_POLL_S": "1", "TURNOSYA_CHAT_TELL_AFTER_S": "3"},
+            is_hurried=False,
         )
         try:
             await system.start()

@@ -48,10 +48,8 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
         servers.private("redis") as redis,
     ):
         stores = Stores(postgres.url, redis.url, broker.url)
-        # Two processors have room for seven processes; waits are those of production.
-        system = system_on(
-            stores, [*((name,) for name in ALONE), REST], zygote, folder, settings={"TURNOSYA_POLL_S": "1"}
-        )
+        # Two processors have room for seven processes.
+        system = system_on(stores, [*((name,) for name in ALONE), REST], zygote, folder, is_hurried=False)
         try:
             await system.start()
             pids = {"PostgreSQL": postgres.start(), "Redis": redis.start(), "RabbitMQ": broker.start()}

@@ -54,12 +54,12 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
     for each in (alone, one, apart):
         each.mkdir()
     hashers = {"TURNOSYA_PASSWORD_WORKERS": str(HASHERS)}
-    async with a_system(Form.MEMORY, servers, zygote, alone, settings=hashers) as system:
+    async with a_system(Form.MEMORY, servers, zygote, alone, settings=hashers, is_hurried=False) as system:
         async with Api(system.url) as api:
             town = await a_town(api, people=LOGINS, businesses=0)
         async for figure in _logins(system, town):
             yield figure
-    async with a_system(Form.RABBITMQ, servers, zygote, one, settings=hashers) as system:
+    async with a_system(Form.RABBITMQ, servers, zygote, one, settings=hashers, is_hurried=False) as system:
         async with Api(system.url) as api:
             town = await a_town(api, people=LOGINS, businesses=0)
             async for figure in _refreshes(system, servers, town):
@@ -69,7 +69,7 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
             yield figure
         async for figure in slow_crowd(system.url, lambda: town.profiles(0)):
             yield figure
-    async with a_system(Form.SPLIT, servers, zygote, apart) as system:
+    async with a_system(Form.SPLIT, servers, zygote, apart, is_hurried=False) as system:
         yield await _log_outs(system)
 
 

@@ -40,7 +40,7 @@ async def files(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenerato
     yield await _picture(folder)
     watched = {"TESTS_LAG_EVERY_S": str(_LOOK_EVERY_S)}
     async with (
-        a_system(Form.MEMORY, servers, zygote, folder, settings=watched) as system,
+        a_system(Form.MEMORY, servers, zygote, folder, settings=watched, is_hurried=False) as system,
         Api(system.url) as api,
     ):
         person = await sign_up(api, "Vecina")

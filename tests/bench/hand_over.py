@@ -20,13 +20,13 @@ async def hand_over(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGene
     in_process, over_http = folder / "in-process", folder / "over-http"
     in_process.mkdir()
     over_http.mkdir()
-    async with a_system(Form.SPLIT, servers, zygote, over_http) as system:
+    async with a_system(Form.SPLIT, servers, zygote, over_http, is_hurried=False) as system:
         town = await _town(system)
         direct_url = next(one.url for one in system.processes if one.names == ("users",))
         direct, through = await _compared(town, direct_url, system.url)
     yield Figure("One connection", "profile read, asked of users itself", direct, "ms")
     yield Figure("One connection", "the gateway adds, over HTTP", through - direct, "ms", 1)
-    async with a_system(Form.RABBITMQ, servers, zygote, in_process) as system:
+    async with a_system(Form.RABBITMQ, servers, zygote, in_process, is_hurried=False) as system:
         town = await _town(system)
         _, through = await _compared(town, system.url, system.url)
     yield Figure("One connection", "the gateway adds, in process", through - direct, "ms", 0.5)

@@ -109,7 +109,7 @@ async def figures(servers: Servers, zygote: Zygote, folder: Path) -> AsyncGenera
         "a word, free on a date": (250, [f"q=estetica&free_on={day}", f"q=taller&free_on={day}"]),
         "the nearest, free on a date": (250, [f"near=-34.6,-58.4&free_on={day}"]),
     }
-    async with a_system(Form.MEMORY, servers, zygote, folder) as system:
+    async with a_system(Form.MEMORY, servers, zygote, folder, is_hurried=False) as system:
         await _fill(system)
         for name, (promised, queries) in asked.items():
             found = await measure(

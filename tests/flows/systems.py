@@ -291,6 +291,7 @@ async def a_system(
     folder: Path,
     *,
     settings: Mapping[str, str] | None = None,
+    is_hurried: bool = True,
 ) -> AsyncGenerator[System]:
     """A system in one of the forms, ready; stopped at the end."""
     is_embedded = form is Form.MEMORY
@@ -304,7 +305,7 @@ async def a_system(
     if stores.broker_url is not None:
         await forget_queues(stores.broker_url)
     groups = [(name,) for name in ALONE] + [REST] if form is Form.SPLIT else [tuple(SERVICES)]
-    system = system_on(stores, groups, zygote, folder, form=form, settings=settings)
+    system = system_on(stores, groups, zygote, folder, form=form, settings=settings, is_hurried=is_hurried)
     try:
         await system.start()
         yield system
@@ -320,11 +321,13 @@ def system_on(
     *,
     form: Form = Form.SPLIT,
     settings: Mapping[str, str] | None = None,
+    is_hurried: bool = True,
     port: int | None = None,
 ) -> System:
     """A system that can be started: a process for each of the groups of services, copies among them.
 
-    ``port`` is where the first gateway listens; all other ports are free ones.
+    ``is_hurried`` makes every wait short and the log whole; what is measured runs as it is shipped. ``port``
+    is where the first gateway listens; all other ports are free ones.
     """
     database_url, redis_url, broker_url = stores.database_url, stores.redis_url, stores.broker_url
     databases = {
@@ -332,6 +335,7 @@ def system_on(
     }
     base = {
         **_settings(),
+        **(_HURRIED if is_hurried else {}),
         **(settings or {}),
         **({"TURNOSYA_BROKER_URL": broker_url} if broker_url else {}),
         "TURNOSYA_DATA_DIR": str(folder / "data"),
@@ -354,6 +358,25 @@ def system_on(
     return System(form, launcher, processes, databases, folder, base)
 
 
+# What a test cannot wait for, and whatever a process could ever say: `tests/said.py` looks through it for
+# what no log may say.
+_HURRIED: Mapping[str, str] = {
+    "TURNOSYA_LOG_LEVEL": "debug",
+    "TURNOSYA_POLL_S": "0.2",
+    "TURNOSYA_NOTIFICATION_POLL_S": "0.2",
+    "TURNOSYA_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
+    "TURNOSYA_LEASE_S": "3",
+    "TURNOSYA_JOBS_LEASE_S": "3",
+    "TURNOSYA_JOBS_POLL_S": "0.2",
+    "TURNOSYA_JOBS_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
+    "TURNOSYA_RELAY_LOCK_S": "2",
+    "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
+    "TURNOSYA_SIGNING_KEYS_FRESH_S": "0.5",
+    "TURNOSYA_CHAT_CONNECT_WITHIN_S": "3",
+    "TURNOSYA_CHAT_TELL_AFTER_S": "0.5",
+}
+
+
 def _settings() -> dict[str, str]:
     keys = {f"TURNOSYA_{name}": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() for name in KEYS}
     return {
@@ -361,21 +384,6 @@ def _settings() -> dict[str, str]:
         "TURNOSYA_ENV": "development",
         "TURNOSYA_RATE_LIMITS": "off",
         "TURNOSYA_WHATSAPP_APP_SECRET": APP_SECRET,
-        # All that they could ever say: `tests/said.py` looks through it for what no log may say.
-        "TURNOSYA_LOG_LEVEL": "debug",
-        # Waits that only matter after a kill, short enough for a test.
-        "TURNOSYA_POLL_S": "0.2",
-        "TURNOSYA_NOTIFICATION_POLL_S": "0.2",
-        "TURNOSYA_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
-        "TURNOSYA_LEASE_S": "3",
-        "TURNOSYA_JOBS_LEASE_S": "3",
-        "TURNOSYA_JOBS_POLL_S": "0.2",
-        "TURNOSYA_JOBS_RETRY_DELAYS_S": ",".join(["0.2"] * 60),
-        "TURNOSYA_RELAY_LOCK_S": "2",
-        "TURNOSYA_GATEWAY_DEAF_AFTER_S": "2",
-        "TURNOSYA_SIGNING_KEYS_FRESH_S": "0.5",
-        "TURNOSYA_CHAT_CONNECT_WITHIN_S": "3",
-        "TURNOSYA_CHAT_TELL_AFTER_S": "0.5",
     }
 
 
