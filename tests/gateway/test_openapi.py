@@ -101,6 +101,23 @@ async def test_every_call_has_a_summary_to_read() -> None:
         assert "security" in operation, call
 
 
+async def test_every_answer_and_every_schema_says_what_it_is() -> None:
+    """FastAPI's and pydantic's own words say nothing: Successful Response, Validation Error, Listed[X]."""
+    found = await document(development=True)
+    wordless = [
+        (call, status)
+        for call, operation in operations(found).items()
+        for status, response in operation["responses"].items()
+        if response["description"] in {"", "Successful Response", "Validation Error"}
+    ]
+    assert wordless == []
+    schemas = found["components"]["schemas"]
+    # pydantic's name for anything that JSON can say.
+    assert [name for name, one in schemas.items() if not one.get("description") and name != "JsonValue"] == []
+    closing = found["paths"]["/v1/turnos/businesses/{business_id}/closures"]["post"]["responses"]
+    assert "`dry_run`" in closing["201"]["description"]
+
+
 async def test_each_call_names_every_status_that_its_shape_can_meet() -> None:
     found = operations(await document(development=True))
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -82,11 +82,15 @@ def _no_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+# What FastAPI says of an answer of which nothing is said.
+_SAYS_NOTHING = "Successful Response"
+
+
 class JsonRoute(APIRoute):
     """A route that reads JSON strictly (its type, encoding, numbers and size) and is documented by its code.
 
-    The first line of its function's docstring is the summary, the rest the description; whether it needs a
-    token, takes one or has no use for one is seen from its parameters.
+    The first line of its function's docstring is the summary, the rest the description; the first line of its
+    model's says what it answers (else ``response_description`` does); whether it needs a token, takes one or has no use for one is seen from its parameters.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - FastAPI's
@@ -95,6 +99,8 @@ class JsonRoute(APIRoute):
         if more.get("summary") is None and first:
             # A form feed ends what FastAPI shows; without any text it would take the whole docstring again.
             self.summary, self.description = first.rstrip(".").replace("`", ""), rest.strip() or "\f"
+        if "response_description" not in more or more["response_description"] == _SAYS_NOTHING:
+            self.response_description = _answers_with(self)
         self.openapi_extra = {**(self.openapi_extra or {}), **_security_of(self.dependant)}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -109,6 +115,18 @@ class JsonRoute(APIRoute):
             return await handle(request)
 
         return checked
+
+
+def _answers_with(route: APIRoute) -> str:
+    """What the answer is: what its model says of itself, where the route does not say it."""
+    model: Any = route.response_model
+    if route.response_class is HTMLResponse:
+        return "A page for people"
+    if model is None:
+        return "Done" if route.status_code == HTTPStatus.NO_CONTENT else _SAYS_NOTHING
+    of_type: Mapping[str, Any] = getattr(model, "__pydantic_generic_metadata__", {})
+    says = cleandoc((of_type.get("origin") or model).__doc__ or _SAYS_NOTHING)
+    return says.partition("\n")[0].rstrip(".").replace("``", "`")
 
 
 def _security_of(dependant: Dependant) -> dict[str, Any]:

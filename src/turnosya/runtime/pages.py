@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Depends, Query
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import unfit_texts
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 class Listed(BaseModel, Generic[T]):
     """One page of a list."""
+
+    # Else a page of something would have no description: docstrings are not inherited.
+    model_config = ConfigDict(json_schema_extra={"description": "One page of a list."})
 
     items: list[T]
     next_cursor: str | None

@@ -68,7 +68,7 @@ class JobSummary(Resource):
 
 
 class JobDetails(JobSummary):
-    """The same, with its last fifty starts, the latest first."""
+    """A job with its last fifty starts, the latest first."""
 
     runs: list[JobRun]
 

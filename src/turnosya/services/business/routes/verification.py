@@ -73,7 +73,7 @@ class PaperShown(Resource):
 
 
 class VerificationRead(VerificationShown):
-    """The same with the papers themselves."""
+    """What was asked last, with the papers themselves."""
 
     files: list[PaperShown]
 

@@ -73,7 +73,7 @@ class MarkShown(Resource):
 
 
 class ConversationWhole(ConversationShown):
-    """The same with its members' marks, and which side has blocked the other."""
+    """A conversation with its members' marks, and which side has blocked the other."""
 
     marks: list[MarkShown]
     blocked_by: list[Side]

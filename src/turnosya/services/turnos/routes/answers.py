@@ -35,7 +35,7 @@ _TITLES = {
 _DONE = Say("Listo.", "Done.", "Pronto.")
 
 
-@routes.get("/{purpose}")
+@routes.get("/{purpose}", response_description="What the link would do, as JSON or as a page")
 async def look(
     here: Here, purpose: Purpose, token: Token, language: CallerLanguage, *, accept: Accepts = ""
 ) -> Response:
@@ -48,7 +48,7 @@ async def look(
     return answer
 
 
-@routes.post("/{purpose}")
+@routes.post("/{purpose}", response_description="What has been done, as JSON or as a page")
 async def act(
     here: Here,
     purpose: Purpose,

@@ -156,6 +156,7 @@ async def release(here: Here, hold_id: UUID, caller: SignedIn) -> None:
     "/appointments",
     status_code=201,
     response_model=AppointmentResource | SeriesResource,
+    response_description="The appointment; with `repeat` the series, and what of it was refused",
     responses=refuses(NotFound, SlotTaken, HoldExpired, SlotUnavailable),
 )
 async def book(here: Here, body: BookingBody, caller: SignedIn, once: OnceOnly) -> Response:

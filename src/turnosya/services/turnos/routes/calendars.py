@@ -89,7 +89,7 @@ async def remove_link(here: Here, link_id: UUID, caller: SignedIn) -> None:
             raise NotFound
 
 
-@routes.get("/calendar/{secret}.ics", response_class=Response)
+@routes.get("/calendar/{secret}.ics", response_class=Response, response_description="The calendar (RFC 5545)")
 async def read_calendar(
     here: Here, secret: str, if_none_match: Annotated[str | None, Header()] = None
 ) -> Response:

@@ -21,6 +21,7 @@ from turnosya.services.turnos.routes.here import Here, ReasonText
 routes = router("/v1/turnos/businesses/{business_id}/agenda", tags=["turnos"])
 
 _MOST_MINUTES = 12 * 60
+_MOVED = "What went elsewhere and what stays; with `dry_run` what would, and nothing is stored"
 
 
 class RearrangeBody(Closed):
@@ -72,7 +73,12 @@ class HandOverBody(RearrangeBody):
         return self
 
 
-@routes.post("/shift", response_model=RearrangementResource, responses=refuses(Forbidden, MovesRefused))
+@routes.post(
+    "/shift",
+    response_model=RearrangementResource,
+    response_description=_MOVED,
+    responses=refuses(Forbidden, MovesRefused),
+)
 async def shift(
     here: Here, business_id: UUID, body: ShiftBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:
@@ -88,6 +94,7 @@ async def shift(
 @routes.post(
     "/swap",
     response_model=RearrangementResource,
+    response_description=_MOVED,
     responses=refuses(Forbidden, AppointmentNotActive, MovesRefused),
 )
 async def swap(
@@ -102,7 +109,12 @@ async def swap(
     return kept_response(await rearranging.rearrange(here, _order(business_id, caller, body, what), once))
 
 
-@routes.post("/hand-over", response_model=RearrangementResource, responses=refuses(Forbidden))
+@routes.post(
+    "/hand-over",
+    response_model=RearrangementResource,
+    response_description=_MOVED,
+    responses=refuses(Forbidden),
+)
 async def hand_over(
     here: Here, business_id: UUID, body: HandOverBody, caller: SignedIn, *, once: OnceOnly
 ) -> Response:

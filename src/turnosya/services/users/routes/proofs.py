@@ -87,6 +87,7 @@ async def email_confirmation(users: Here, caller: SignedIn) -> EmailState:
     "/me/email-confirmation",
     status_code=202,
     response_class=Response,
+    response_description="A link is on its way to the address",
     responses=refuses(NotFound, NoEmail, AskedTooSoon),
 )
 async def ask_for_confirmation(users: Here, caller: SignedIn, *, _body: NoBody = None) -> Response:
