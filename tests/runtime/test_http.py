@@ -22,7 +22,6 @@ from turnosya.runtime.http import Admin, CallerLanguage, MaybeSignedIn, SignedIn
 from turnosya.runtime.ids import new_id
 from turnosya.runtime.messages import Forbidden, NotFound
 from turnosya.runtime.pages import Listed, Paged, bad_cursor
-from turnosya.runtime.problems import with_status
 from turnosya.runtime.service import Service
 
 routes = router("/v1/loaves", tags=["loaves"])
@@ -74,8 +73,6 @@ async def refused(why: str) -> None:
     match why:
         case "hot":
             raise OvenHot(until=real_now(), loaves=7)
-        case "hot-422":
-            raise with_status(OvenHot(until=real_now()), 422)
         case "hidden":
             raise NotFound
         case "forbidden":
@@ -164,7 +161,6 @@ async def test_the_preferred_of_three_languages(
 @pytest.mark.parametrize(
     ("path", "status", "code"),
     [
-        ("/refused/hot-422", 422, "oven_hot"),
         ("/refused/hidden", 404, "not_found"),
         ("/refused/forbidden", 403, "forbidden"),
         ("/asked", 503, "service_unavailable"),

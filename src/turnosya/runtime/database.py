@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-_INSERT_OUTBOX = text(
-    "INSERT INTO outbox (id, wire_name, aggregate, body, headers)"
-    " VALUES (:id, :wire_name, :aggregate, :body, CAST(:headers AS jsonb))"
-)
 
+def into_outbox(rows: str) -> str:
+    """The statement, or part of one, that stores events: id, wire name, aggregate, body, headers as jsonb."""
+    return f"INSERT INTO outbox (id, wire_name, aggregate, body, headers) {rows}"
+
+
+_INSERT_OUTBOX = text(into_outbox("VALUES (:id, :wire_name, :aggregate, :body, CAST(:headers AS jsonb))"))
 
 UNHURRIED = "(SELECT set_config('synchronous_commit', 'off', true)) = 'off'"
 """A condition that always holds: the commit of the statement it stands in does not wait for the disk.

@@ -90,7 +90,8 @@ class JsonRoute(APIRoute):
     """A route that reads JSON strictly (its type, encoding, numbers and size) and is documented by its code.
 
     The first line of its function's docstring is the summary, the rest the description; the first line of its
-    model's says what it answers (else ``response_description`` does); whether it needs a token, takes one or has no use for one is seen from its parameters.
+    model's says what it answers (else ``response_description`` does); whether it needs a token, takes one or
+    has no use for one is seen from its parameters.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **more: Any) -> None:  # noqa: ANN401 - FastAPI's

@@ -62,16 +62,22 @@ def is_well_formed(key: str) -> bool:
 
 _queues: dict[bytes, asyncio.Lock] = {}
 
-READ_KEPT = (
-    "SELECT body_digest, status, answer FROM kept_answers"
-    " WHERE key = :key AND kept_at > clock_timestamp() - interval '24 hours'"
-)
-KEEP = (
-    "INSERT INTO kept_answers (key, body_digest, status, answer)"
-    " VALUES (:key, :body_digest, :status, CAST(:answer AS jsonb))"
-    " ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, status = excluded.status,"
-    " answer = excluded.answer, kept_at = clock_timestamp()"
-)
+STILL_KEPT = "kept_at > clock_timestamp() - interval '24 hours'"
+"""Said of a row of ``kept_answers``: what is older answers nobody. ``is_still_so`` in turnos says it too."""
+
+
+def into_kept(row: str) -> str:
+    """The statement, or part of one, that keeps an answer: key, body's digest, status, answer (jsonb)."""
+    return f"""
+        INSERT INTO kept_answers (key, body_digest, status, answer) {row}
+        ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, status = excluded.status,
+            answer = excluded.answer, kept_at = clock_timestamp()
+    """
+
+
+_READ = text(f"SELECT body_digest, status, answer FROM kept_answers WHERE key = :key AND {STILL_KEPT}")  # noqa: S608 - a constant
+_KEEP = text(into_kept("VALUES (:key, :body_digest, :status, CAST(:answer AS jsonb))"))
+_SWEEP = text(f"DELETE FROM kept_answers WHERE NOT {STILL_KEPT}")  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ class Once:
             if getattr(error.orig, "sqlstate", None) == "55P03":
                 raise IdempotencyInProgress from None
             raise
-        row = (await tx.execute(text(READ_KEPT), {"key": self.key})).one_or_none()
+        row = (await tx.execute(_READ, {"key": self.key})).one_or_none()
         return None if row is None else self.matching(row.body_digest, row.status, row.answer)
 
     def matching(self, body_digest: bytes, status: int, answer: object) -> Kept:
@@ -140,7 +146,7 @@ class Once:
         return Kept(status, answer, replayed=True)
 
     def keeping(self, status: int, answer: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The values of ``KEEP``."""
+        """The values of the row that is kept."""
         return {
             "key": self.key,
             "body_digest": self.body_digest,
@@ -151,7 +157,7 @@ class Once:
     async def keep(self, tx: Transaction, status: int, answer: Mapping[str, Any] | None) -> None:
         """Stores the answer with the effect."""
         if self.key is not None:
-            await tx.execute(text(KEEP), self.keeping(status, answer))
+            await tx.execute(_KEEP, self.keeping(status, answer))
 
     async def answer(
         self, db: Database, work: Callable[[Transaction], Awaitable[tuple[int, Mapping[str, Any] | None]]]
@@ -172,6 +178,4 @@ class Once:
 async def sweep(db: Database) -> None:
     """Deletes answers whose 24 hours are over."""
     async with db.transaction() as tx:
-        await tx.execute(
-            text("DELETE FROM kept_answers WHERE kept_at < clock_timestamp() - interval '24 hours'")
-        )
+        await tx.execute(_SWEEP)

@@ -94,11 +94,10 @@ def said_in(say: Say, language: Language) -> str:
 
 def status_of(error: ServiceError) -> int:
     """The HTTP status of a refusal."""
-    override: int | None = getattr(error, "http_status", None)
-    return _usual_status(type(error)) if override is None else override
+    return _status_of(type(error))
 
 
-def _usual_status(error: type[ServiceError]) -> int:
+def _status_of(error: type[ServiceError]) -> int:
     if issubclass(error, HttpError):
         return error.status
     return 504 if issubclass(error, TimedOut) else _STATUS[error.kind]
@@ -112,16 +111,10 @@ def refuses(*errors: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         text = f"`{error.code}`: {(error.__doc__ or '').strip().splitlines()[0]}"
-        one = found.setdefault(_usual_status(error), {"description": text})
+        one = found.setdefault(_status_of(error), {"description": text})
         if one["description"] != text:
             one["description"] += f" {text}"
     return found
-
-
-def with_status(error: ServiceError, status: int) -> ServiceError:
-    """The same refusal, answered with ``status`` by the call that documents it so."""
-    error.http_status = status  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
-    return error
 
 
 def document_of(error: ServiceError, language: Language) -> dict[str, Any]:

@@ -139,38 +139,3 @@ class Plan:
         if len(self.unplaced) != self.least_unplaced:
             return float("inf")
         return (self.cost - self.least_cost) / max(1, self.least_cost)
-
-
-def cost_of(affected: Affected, place: Place) -> int:
-    """What it costs that a turno goes to a place (R18), in sixtieths of a point.
-
-    Days count by local date, hours by what the wall clock shows, both to the minute and without rounding.
-    """
-    cost = COST_A_DAY * abs(place.day - affected.day) + COST_A_MINUTE * abs(place.minute - affected.minute)
-    if place.member != affected.member:
-        cost += COST_OF_ANOTHER_MEMBER
-    if not is_preferred(affected, place):
-        cost += COST_OUTSIDE_PREFERENCES
-    return cost + COST_A_RANK * affected.rank
-
-
-def is_preferred(affected: Affected, place: Place) -> bool:
-    """Whether a place is at a time of day and on a weekday that the client prefers."""
-    parts = [DAYPARTS[part] for part in affected.dayparts]
-    at_hour = not parts or any(first <= place.minute < last for first, last in parts)
-    return at_hour and (not affected.weekdays or weekday(place.day) in affected.weekdays)
-
-
-def weekday(day: int) -> int:
-    """1 = Monday of a proleptic ordinal (whose first day was a Monday)."""
-    return (day - 1) % 7 + 1
-
-
-def may_go(affected: Affected, kind: Kind, place: Place) -> bool:
-    """Whether a place is possible for a turno, others left aside."""
-    end = place.start + kind.duration
-    return (
-        affected.automatic_moves < MOST_AUTOMATIC_MOVES
-        and place.member in affected.members
-        and all(end <= busy_from or busy_to <= place.start for busy_from, busy_to in affected.busy)
-    )

@@ -45,8 +45,8 @@ class ClosureBody(Closed):
     "",
     status_code=201,
     response_model=ClosureResource,
-    response_description="The closure and what becomes of everybody affected; with `dry_run` a draft, whose `id` is"
-    " null: nothing is stored and nobody is told",
+    response_description="The closure and what becomes of everybody affected; with `dry_run` a draft, whose"
+    " `id` is null: nothing is stored and nobody is told",
     responses={
         200: {"description": "The same one is open already", "model": ClosureResource},
         **refuses(Forbidden),

@@ -19,8 +19,8 @@ from sqlalchemy import Dialect, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from turnosya.runtime.database import AtOnce, Statements, Transaction
-from turnosya.runtime.idempotency import IdempotencyInProgress, Kept, Once
+from turnosya.runtime.database import AtOnce, Statements, Transaction, into_outbox
+from turnosya.runtime.idempotency import STILL_KEPT, IdempotencyInProgress, Kept, Once, into_kept
 from turnosya.runtime.messages import Event, Unavailable
 from turnosya.services.turnos.availability import Reason, Taken
 from turnosya.services.turnos.tables import appointments
@@ -41,8 +41,7 @@ _LOOK = text(
            kept.body_digest, kept.status AS kept_status, kept.answer AS kept_answer, seat.*
     FROM businesses
     LEFT JOIN schedules ON schedules.business_id = businesses.id
-    LEFT JOIN kept_answers AS kept
-        ON kept.key = :key AND kept.kept_at > clock_timestamp() - interval '24 hours'
+    LEFT JOIN kept_answers AS kept ON kept.key = :key AND kept.{STILL_KEPT}
     LEFT JOIN LATERAL seats_about({_ABOUT}) AS seat ON true
     WHERE businesses.id = CAST(:about_business AS uuid) ORDER BY seat.id
     """  # noqa: S608 - made of a constant
@@ -57,6 +56,22 @@ _VALUES = ", ".join(
 )
 
 
+_EVENTS = """
+    SELECT event.id, event.wire_name, event.aggregate, event.body, CAST(event.headers AS jsonb)
+    FROM unnest(
+        CAST(:event_ids AS uuid[]), CAST(:wire_names AS text[]), CAST(:aggregates AS text[]),
+        CAST(:bodies AS bytea[]), CAST(:headers AS text[])
+    ) WITH ORDINALITY AS event (id, wire_name, aggregate, body, headers, place)
+    WHERE (SELECT is_so FROM so)
+    ORDER BY event.place
+"""
+_ANSWER = """
+    SELECT CAST(:key AS bytea), CAST(:body_digest AS bytea), CAST(:kept_status AS integer),
+           CAST(:answer AS jsonb)
+    WHERE (SELECT is_so FROM so) AND CAST(:key AS bytea) IS NOT NULL
+"""
+
+
 def _writing(condition: str) -> str:
     """The statement that writes a turno and all that goes with it where ``condition`` holds."""
     return f"""
@@ -64,21 +79,9 @@ def _writing(condition: str) -> str:
         DELETE FROM appointments
         WHERE (SELECT is_so FROM so) AND id = ANY(CAST(:used AS uuid[])) AND status = 'held'
     ), told AS (
-        INSERT INTO outbox (id, wire_name, aggregate, body, headers)
-        SELECT event.id, event.wire_name, event.aggregate, event.body, CAST(event.headers AS jsonb)
-        FROM unnest(
-            CAST(:event_ids AS uuid[]), CAST(:wire_names AS text[]), CAST(:aggregates AS text[]),
-            CAST(:bodies AS bytea[]), CAST(:headers AS text[])
-        ) WITH ORDINALITY AS event (id, wire_name, aggregate, body, headers, place)
-        WHERE (SELECT is_so FROM so)
-        ORDER BY event.place
+        {into_outbox(_EVENTS)}
     ), kept AS (
-        INSERT INTO kept_answers (key, body_digest, status, answer)
-        SELECT CAST(:key AS bytea), CAST(:body_digest AS bytea), CAST(:kept_status AS integer),
-               CAST(:answer AS jsonb)
-        WHERE (SELECT is_so FROM so) AND CAST(:key AS bytea) IS NOT NULL
-        ON CONFLICT (key) DO UPDATE SET body_digest = excluded.body_digest, status = excluded.status,
-            answer = excluded.answer, kept_at = clock_timestamp()
+        {into_kept(_ANSWER)}
     )
     INSERT INTO appointments ({", ".join(_COLUMNS)}) SELECT {_VALUES} WHERE (SELECT is_so FROM so)
     RETURNING id
