@@ -9,6 +9,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import AGGREGATE, ID, REQUEST_ID, SEQUENCE, TRACEPARENT, Bus, Envelope, deadline_in
 from turnosya.runtime.database import UNHURRIED, Database, Delivery, LostLease, current_delivery
 from turnosya.runtime.messages import Event, Unavailable
+from turnosya.runtime.outlasting import outlast
 from turnosya.runtime.settings import MessagingSettings
 from turnosya.runtime.spans import Kind, Span
 from turnosya.runtime.telemetry import begin_trace
@@ -259,10 +261,12 @@ class Inbox:
         asyncio.get_running_loop().call_later(delay_s, self._wake.set)
 
     async def _write(self, statement: Any, values: dict[str, Any]) -> None:  # noqa: ANN401 - a text() of this file
+        # Not tried again while we end: whoever comes after us has it when the lease runs out.
+        within_s = 0.0 if self._stopping else self._settings.lease_s
         try:
-            await self._db.write(statement, values)
+            await outlast(partial(self._db.write, statement, values), within_s=within_s)
         except Unavailable:
-            # The lease runs out and the event is handled again.
+            # The lease has run out and the event is handled again.
             log.warning("inbox_outcome_lost", service=self._name, event_id=str(values["event_id"]))
 
     async def finish(self, within_s: float) -> None:

@@ -55,7 +55,7 @@ class _Workers:
 
 async def run(jobs: Jobs) -> None:
     """Starts what is due, for ever; what runs when it is cancelled is cancelled with it."""
-    workers = _Workers(Outcomes(jobs.db))
+    workers = _Workers(Outcomes(jobs.db, jobs.settings.jobs_lease_s))
     beside = [asyncio.create_task(workers.outcomes.run()), asyncio.create_task(_renew(jobs, workers))]
     try:
         while True:

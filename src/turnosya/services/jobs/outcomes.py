@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.outlasting import outlast
 from turnosya.services.jobs import metrics
 from turnosya.services.jobs.store import timetable as store
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from turnosya.runtime.database import Database
     from turnosya.services.jobs.store.timetable import Ending
 
@@ -26,6 +29,7 @@ class Outcomes:
     """Those that wait to be written, and who waits for each."""
 
     db: Database
+    lease_s: float
     _waiting: list[tuple[Ending, asyncio.Future[None]]] = field(
         default_factory=list[tuple["Ending", "asyncio.Future[None]"]]
     )
@@ -53,9 +57,13 @@ class Outcomes:
                             done.set_result(None)
 
     async def _write(self, endings: list[Ending]) -> None:
-        try:
+        async def end() -> set[tuple[UUID, int]]:
             async with self.db.at_once() as tx:
-                written = await store.end(tx, *endings)
+                return await store.end(tx, *endings)
+
+        try:
+            # While these wait, their leases are renewed as soon as that can be done.
+            written = await outlast(end, within_s=self.lease_s)
         except Unavailable:
             log.warning("job_outcomes_lost", count=len(endings))
             return

@@ -1,7 +1,8 @@
 """Hands one delivery to its provider, and writes down what became of it.
 
 The claim is stored before the provider is asked, the outcome after. Whoever is killed between the two
-leaves a claim that runs out: then nobody knows, and only a code is handed over once more.
+leaves a claim that runs out: then nobody knows, and only a code is handed over once more. A database that
+is away is waited for, since then somebody does know.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ import structlog
 from turnosya.contracts.users import DropDevice
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Unavailable
+from turnosya.runtime.outlasting import outlast
 from turnosya.services.notification import letters, metrics, rules, telling
 from turnosya.services.notification.channels.outcome import Outcome, Outgoing
 from turnosya.services.notification.context import CODES
@@ -54,8 +57,10 @@ async def hand(notification: Notification, delivery: Delivery) -> None:
             await _end(notification, delivery, "failed", "not_written")
             return
         outcome = await _outcome(notification, delivery, written)
-        async with notification.db.transaction() as tx:
-            await record(notification, tx, delivery, outcome, written=written)
+        await outlast(
+            partial(_record, notification, delivery, outcome, written),
+            within_s=notification.settings.provider_timeout_s,
+        )
     except Unavailable:
         # The claim runs out, and then it is known that nothing is known.
         log.warning("delivery_outcome_lost", delivery_id=str(delivery.id))
@@ -66,6 +71,13 @@ async def hand(notification: Notification, delivery: Delivery) -> None:
     await _drop(notification, outcome.gone)
     if outcome.kind != "sent":
         notification.wake(delivery.lane)
+
+
+async def _record(
+    notification: Notification, delivery: Delivery, outcome: Outcome, written: letters.Written
+) -> None:
+    async with notification.db.transaction() as tx:
+        await record(notification, tx, delivery, outcome, written=written)
 
 
 async def _outcome(notification: Notification, delivery: Delivery, written: letters.Written) -> Outcome:
