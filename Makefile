@@ -28,14 +28,26 @@ test: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## all tests, real server
 storm: $(VENV)/test.stamp test-servers ## parts of a split system are killed under load, then an audit (ARGS="--seconds 600", or "talk --seeds 5")
 	@exec $(BIN)/python -m tests.storm $(ARGS)
 
+# Two at once: the two type checkers take most of the time, and a core each.
+CHECKS := check-mypy check-basedpyright check-ruff check-format check-imports check-contracts check-built check-rules
+.PHONY: $(CHECKS)
 check: $(VENV)/test.stamp ## lint, types, imports, contract lock, generated pages and dashboards, sizes
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(CHECKS)
+check-mypy:
 	$(BIN)/mypy
+check-basedpyright:
 	$(BIN)/basedpyright
+check-ruff:
+	$(BIN)/ruff check .
+check-format:
+	$(BIN)/ruff format --check .
+check-imports:
 	$(BIN)/lint-imports
+check-contracts:
 	$(BIN)/python -m turnosya contracts --check
+check-built:
 	$(BIN)/python -m deploy.build --check
+check-rules:
 	$(BIN)/pytest -q tests/project
 
 bench: $(VENV)/test.stamp $(VENV)/js.stamp test-servers ## measure, and print the figures as a table (ARGS="door" for a part)

@@ -26,7 +26,7 @@ async def test_postgresql_and_rabbitmq_end_in_the_middle_of_a_job_and_all_are_ma
         **SETTINGS,
         "TURNOSYA_JOBS_LEASE_S": "2",
         "TURNOSYA_JOBS_RETRY_DELAYS_S": "0.2",
-        # An event that was in hand is not left until then: what became of it is written when that can be done.
+        # An event in hand is not left until then: what became of it is written when that can be done.
         "TURNOSYA_LEASE_S": "3600",
     }
     with servers.private("postgres") as postgres, servers.private("rabbitmq") as broker:

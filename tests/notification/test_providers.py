@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ from tests.notification.providers import (
 from tests.servers import Servers
 from tests.stage import Stage, until
 from turnosya.contracts.turnos import AppointmentCancelled
+from turnosya.runtime.clock import real_now
 from turnosya.services.notification import delivery
 from turnosya.services.notification.channels.whatsapp_errors import outcome_of
 from turnosya.services.notification.context import Notification
@@ -367,7 +369,8 @@ async def test_each_person_has_a_pace_that_all_copies_share(town: Town) -> None:
 
     async def claim() -> None:
         async with db.transaction() as tx:
-            waiting = await handing.waiting(tx, "news", ["whatsapp"], limit=10, apart_s=3600)
+            now = real_now()
+            waiting = await handing.waiting(tx, "news", ["whatsapp"], limit=10, read_at=now, apart_s=3600)
             taken.append(len(await handing.claim(tx, waiting, lease_s=60)))
 
     await claim()
@@ -379,3 +382,34 @@ async def test_each_person_has_a_pace_that_all_copies_share(town: Town) -> None:
     await claim()
     await claim()
     assert taken == [0, 0, 1, 0]
+
+
+async def test_what_has_waited_until_quiet_hours_begin_waits_for_their_end_on_every_channel(
+    town: Town,
+) -> None:
+    db, now = town.stage.running["notification"].host.db, real_now()
+    async with db.transaction() as tx:
+        await addresses.pause(tx, "whatsapp", rest=timedelta(hours=1), reason="so that only we claim")
+    await a_booking(town)
+    await ended(town, "appointment_booked", "queued")
+    async with db.transaction() as tx:
+        await tx.connection.exec_driver_sql(
+            "UPDATE deliveries SET quiet_from = $1, quiet_until = $2, handed_at = now() - interval '1 day'",
+            (now + timedelta(minutes=10), now + timedelta(minutes=20)),
+        )
+
+    async def waits_at(minutes: float) -> int:
+        async with db.transaction() as tx:
+            read_at = now + timedelta(minutes=minutes)
+            return len(await handing.waiting(tx, "news", ["whatsapp"], limit=10, read_at=read_at))
+
+    assert [await waits_at(minutes) for minutes in (9.9, 10, 19.9, 20)] == [1, 0, 0, 1]
+    async with db.transaction() as tx:
+        [delivery] = await handing.waiting(tx, "news", ["whatsapp"], limit=10, read_at=now)
+        assert await handing.next_way(tx, replace(delivery, ways=[["email", "x@turnos.test"]]))
+        await addresses.pause(tx, "email", rest=timedelta(hours=1), reason="so that only we claim")
+    async with db.transaction() as tx:
+        found = await tx.connection.exec_driver_sql(
+            "SELECT quiet_from, quiet_until FROM deliveries WHERE address = 'x@turnos.test'"
+        )
+        assert tuple(found.one()) == (now + timedelta(minutes=10), now + timedelta(minutes=20))

@@ -26,7 +26,9 @@ from turnosya.contracts.users import (
     QuietHours,
 )
 from turnosya.runtime.ids import new_id
-from turnosya.services.notification import timing
+from turnosya.services.notification import delivery, timing
+from turnosya.services.notification.context import Line, Notification
+from turnosya.services.notification.rules import Channel
 from turnosya.services.users import reach
 from turnosya.services.users.context import Users
 
@@ -211,6 +213,40 @@ async def test_in_quiet_hours_it_waits_until_they_end_unless_the_turno_would_hav
     await booked(town)
     await run_at(town, STARTS_AT - timedelta(minutes=60))
     await run_at(town, STARTS_AT)
+    assert await reminded(town) == 1
+
+
+async def test_one_that_is_still_to_be_sent_when_quiet_hours_begin_waits_for_their_end(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await choose(town, reminder_minutes_before=[120], quiet_hours=QuietHours(start="08:30", end="09:15"))
+    await booked(town)
+
+    async def stopped(*_: object) -> int:
+        return 0
+
+    with monkeypatch.context() as held_up:
+        held_up.setattr(delivery, "_show", stopped)
+        at(town, STARTS_AT - timedelta(hours=2))
+        await town.stage.bus.call(SendReminders())
+        # Half past eight in Buenos Aires.
+        at(town, datetime(2027, 6, 14, 11, 30, tzinfo=UTC))
+    looked: list[int] = []
+    show = delivery._show  # pyright: ignore[reportPrivateUsage]
+
+    async def counted(notification: Notification, line: Line, channels: list[Channel]) -> int:
+        looked.append(await show(notification, line, channels))
+        return looked[-1]
+
+    monkeypatch.setattr(delivery, "_show", counted)
+
+    async def looks() -> int:
+        return len(looked)
+
+    await until(looks, lambda count: count >= 3)
+    assert await reminded(town) == 0
+    at(town, datetime(2027, 6, 14, 12, 15, tzinfo=UTC))
+    await town.all_is_heard()
     assert await reminded(town) == 1
 
 

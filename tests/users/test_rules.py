@@ -14,7 +14,7 @@ def test_a_name_may_be_in_any_script(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "   ", "a" * 101, "Ana\nBeto", "Ana\x07", "Ana\u2028Beto", "\x7f"])
 def test_a_name_is_one_short_line(name: str) -> None:
-    with pytest.raises(ValueError, match=r"must have|control"):
+    with pytest.raises(ValueError, match=r"is too (short|long)|characters"):
         rules.person_name(name)
 
 
@@ -50,7 +50,7 @@ def test_a_password_has_8_to_128_characters(length: int) -> None:
 
 @pytest.mark.parametrize("length", [0, 7, 129])
 def test_a_shorter_or_longer_password_is_refused(length: int) -> None:
-    with pytest.raises(ValueError, match="8 to 128"):
+    with pytest.raises(ValueError, match=r"fewest characters: 8|most characters: 128"):
         rules.new_password(("añb🐎" * 40)[:length])
 
 

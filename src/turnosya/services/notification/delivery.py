@@ -186,6 +186,7 @@ async def _claim(notification: Notification, line: Line, channel: Channel, room:
             line.lane,
             [channel],
             limit=room,
+            read_at=notification.clock.now(),
             apart_s=settings.whatsapp_one_per_s if is_paced and not is_code else 0.0,
         )
         outdated = await _outdated(notification, tx, waiting)
@@ -242,7 +243,9 @@ async def _show(notification: Notification, line: Line, channels: list[Channel])
     Showing a message and noting it as sent are one transaction: exactly once.
     """
     async with notification.db.transaction() as tx:
-        waiting = await store.take_waiting(tx, line.lane, channels, limit=_BATCH)
+        waiting = await store.take_waiting(
+            tx, line.lane, channels, limit=_BATCH, read_at=notification.clock.now()
+        )
         outdated = await _outdated(notification, tx, waiting)
         ends = [
             store.Ended(delivery, "suppressed", "turno_changed")

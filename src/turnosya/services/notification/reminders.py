@@ -126,7 +126,7 @@ async def _send_page(notification: Notification) -> bool:
                 continue
             over.append(due)
             if until == now and _is_wanted(due, dues, settings, now):
-                told += _told(due, known)
+                told += _told(due, known, settings, now=now)
         await store.done(tx, over)
         await telling.queue(tx, told, reach)
     notification.wake(NEWS)
@@ -145,7 +145,9 @@ def _is_wanted(due: store.Due, dues: list[store.Due], settings: NotificationSett
     return due.status == "confirmed" and now < due.starts_at and is_asked_for and is_latest
 
 
-def _told(due: store.Due, known: Mapping[UUID, Person]) -> list[telling.Told]:
+def _told(
+    due: store.Due, known: Mapping[UUID, Person], settings: NotificationSettings, *, now: datetime
+) -> list[telling.Told]:
     appointment = Appointment.model_validate(due.appointment)
     contact = _contact(appointment, known)
     if contact is None:
@@ -166,6 +168,8 @@ def _told(due: store.Due, known: Mapping[UUID, Person]) -> list[telling.Told]:
             data={**turno_data(appointment), "minutes_before": due.minutes_before},
             links=links,
             turno=(appointment.id, appointment.starts_at),
+            # A channel may be stopped for hours.
+            quiet=timing.next_quiet(now, settings.quiet_hours, appointment.business_timezone),
         )
     ]
 

@@ -55,6 +55,9 @@ deliveries = Table(
     # A reminder is of no use once its turno has another time: [turno, its start when it was queued].
     Column("turno_id", Uuid),
     Column("turno_starts_at", DateTime(timezone=True)),
+    # Its reader's next quiet hours: while they last it waits, on the clock of the service.
+    Column("quiet_from", DateTime(timezone=True)),
+    Column("quiet_until", DateTime(timezone=True)),
     Column("lane", Text, nullable=False),
     Column("state", Text, nullable=False, server_default="queued"),
     Column("reason", Text),

@@ -36,6 +36,8 @@ class Told:
     links: Mapping[str, store.Link] = field(default_factory=dict[str, store.Link])
     expires_at: datetime | None = None
     turno: tuple[UUID, datetime] | None = None
+    quiet: tuple[datetime, datetime] | None = None
+    """From when to when it is not sent, should it still wait then."""
     only: rules.Way | None = None
     """The one way on which it may be told: a former number, an address to be confirmed."""
     about_account: bool = False
@@ -102,6 +104,7 @@ def _delivery(
         about_user_id=one.about_user_id,
         expires_at=one.expires_at,
         turno=one.turno,
+        quiet=one.quiet,
         refused=refused,
     )
 

@@ -22,6 +22,14 @@ def reminder_times(
     return {minutes: due_at for minutes, due_at in times.items() if now < due_at < starts_at}
 
 
+def next_quiet(at: datetime, quiet: QuietHours | None, timezone: str) -> tuple[datetime, datetime] | None:
+    """When the next quiet hours that begin after ``at`` begin and end."""
+    if quiet is None or quiet.start == quiet.end:
+        return None
+    begins = next_daily(quiet.start, timezone, now=at)
+    return begins, after_quiet(begins, quiet, timezone)
+
+
 def after_quiet(at: datetime, quiet: QuietHours | None, timezone: str) -> datetime:
     """``at``, or the end of the quiet hours that it lies in, on the wall clock of ``timezone``.
 

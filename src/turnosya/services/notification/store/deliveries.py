@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     CursorResult,
+    DateTime,
     Integer,
     Select,
     Text,
@@ -77,6 +78,8 @@ class NewDelivery:
     """Somebody else whom the facts name."""
     turno: tuple[UUID, datetime] | None = None
     """For a reminder: of no use once that turno has another time than this."""
+    quiet: tuple[datetime, datetime] | None = None
+    """From when to when it is not sent, should it still wait then."""
     refused: str | None = None
     """Why it is kept and not sent."""
     expires_at: datetime | None = None
@@ -185,6 +188,8 @@ def _values(new: NewDelivery) -> dict[str, Any]:
         "ways": [list(way) for way in new.ways],
         "turno_id": None if new.turno is None else new.turno[0],
         "turno_starts_at": None if new.turno is None else new.turno[1],
+        "quiet_from": None if new.quiet is None else new.quiet[0],
+        "quiet_until": None if new.quiet is None else new.quiet[1],
         "state": "suppressed" if new.refused else "queued",
         "reason": new.refused,
         "ended_at": real_now() if new.refused else None,
@@ -195,6 +200,12 @@ def _values(new: NewDelivery) -> dict[str, Any]:
 
 
 _COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
+MAY_BE_READ = or_(
+    deliveries.c.quiet_from.is_(None),
+    bindparam("now", type_=DateTime(timezone=True)) < deliveries.c.quiet_from,
+    deliveries.c.quiet_until <= bindparam("now", type_=DateTime(timezone=True)),
+)
+"""Its reader has no quiet hours at the instant ``now``."""
 _TAKE_WAITING = (
     select(*_COLUMNS)
     .where(
@@ -208,20 +219,31 @@ _TAKE_WAITING = (
 )
 
 
+_TAKE_WAITING_READ = _TAKE_WAITING.where(MAY_BE_READ)
 _TAKE_WAITING_WITH_WAYS = _TAKE_WAITING.where(
     func.jsonb_array_length(deliveries.c.ways) > 0, deliveries.c.claim.is_(None)
 )
 
 
 async def take_waiting(
-    tx: Transaction, lane: str, channels: Sequence[Channel], *, limit: int, with_ways: bool = False
+    tx: Transaction,
+    lane: str,
+    channels: Sequence[Channel],
+    *,
+    limit: int,
+    with_ways: bool = False,
+    read_at: datetime | None = None,
 ) -> list[Delivery]:
     """The oldest queued deliveries of a lane, locked; those that another copy is sending are passed over.
 
-    ``with_ways``: only those that have another channel to go to.
+    ``with_ways``: only those that have another channel to go to. ``read_at``: only those whose readers have
+    no quiet hours then.
     """
     statement = _TAKE_WAITING_WITH_WAYS if with_ways else _TAKE_WAITING
-    rows = await tx.execute(statement, {"lane": lane, "channels": list(channels), "limit": limit})
+    wanted: dict[str, Any] = {"lane": lane, "channels": list(channels), "limit": limit}
+    if read_at is not None:
+        statement, wanted["now"] = _TAKE_WAITING_READ, read_at
+    rows = await tx.execute(statement, wanted)
     return [Delivery(**row) for row in rows.mappings()]
 
 

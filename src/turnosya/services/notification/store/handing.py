@@ -21,7 +21,7 @@ from turnosya.runtime.database import Transaction
 from turnosya.runtime.ids import new_id
 from turnosya.services.notification.rules import Channel
 from turnosya.services.notification.store import addresses
-from turnosya.services.notification.store.deliveries import Delivery
+from turnosya.services.notification.store.deliveries import MAY_BE_READ, Delivery
 from turnosya.services.notification.tables import deliveries
 
 _QUEUED = (
@@ -30,6 +30,7 @@ _QUEUED = (
     deliveries.c.state == "queued",
     deliveries.c.claim.is_(None),
     (deliveries.c.retry_at.is_(None)) | (deliveries.c.retry_at <= func.clock_timestamp()),
+    MAY_BE_READ,
 )
 _COLUMNS = [deliveries.c[name] for name in Delivery.__dataclass_fields__]
 _LATELY = text(
@@ -87,10 +88,10 @@ _NEXT = text(
     """
     INSERT INTO deliveries (id, occasion, person, channel, template, reader, locale, address, user_id, phone,
         email, facts, data, sealed, link, about_user_id, lane, expires_at, ways, turno_id, turno_starts_at,
-        fallback_at)
+        quiet_from, quiet_until, fallback_at)
     SELECT :new_id, occasion, person, :channel, template, reader, locale, :address, user_id, phone, email,
         facts, data, sealed, link, about_user_id, lane, expires_at, CAST(:ways AS jsonb), turno_id,
-        turno_starts_at, NULL
+        turno_starts_at, quiet_from, quiet_until, NULL
     FROM deliveries WHERE id = :id
     ON CONFLICT ON CONSTRAINT one_delivery_each DO NOTHING
     """
@@ -156,13 +157,20 @@ class Receipt:
 
 
 async def waiting(
-    tx: Transaction, lane: str, channels: Sequence[Channel], *, limit: int, apart_s: float = 0.0
+    tx: Transaction,
+    lane: str,
+    channels: Sequence[Channel],
+    *,
+    limit: int,
+    read_at: datetime,
+    apart_s: float = 0.0,
 ) -> list[Delivery]:
     """Queued deliveries, oldest first, that nobody else claims while this transaction lasts.
 
-    At most one for each address; none where ``apart_s`` seconds have not passed since the last one there.
+    None whose reader has quiet hours at ``read_at``. At most one for each address; none where ``apart_s``
+    seconds have not passed since the last one there.
     """
-    wanted: dict[str, Any] = {"lane": lane, "channels": list(channels), "limit": limit}
+    wanted: dict[str, Any] = {"lane": lane, "channels": list(channels), "limit": limit, "now": read_at}
     statement = _CANDIDATES
     if apart_s > 0:
         statement, wanted["apart_s"] = _CANDIDATES_APART, apart_s
