@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.callers import Callers
 from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
-from turnosya.contracts.checks import KeepLogs, LogLine
+from turnosya.contracts.checks import KeepLogs, LogLine, TendLogs
 from turnosya.log_shipping import ship_one
 from turnosya.runtime import log_queue
 from turnosya.runtime.clock import real_now
@@ -127,7 +127,7 @@ async def test_days_are_made_ahead_and_dropped_errors_later(stage: Stage, http: 
             "UPDATE log_lines SET stored_at = stored_at - interval '20 days'"
             " WHERE at < now() - interval '2 days'"
         )
-    await logs.tend(context)
+    await stage.bus.call(TendLogs())
     found = await events(
         http,
         since=(real_now() - timedelta(days=30)).isoformat(),

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, date, timedelta
 from typing import cast
 
 import pytest
@@ -10,12 +10,14 @@ import pytest_asyncio
 
 from tests.servers import Servers
 from tests.stage import Stage, a_stage
+from turnosya.contracts.checks import ForgetAudit
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import Database
 from turnosya.runtime.messages import Unavailable
 from turnosya.services.checks import days, health, rules
 from turnosya.services.checks.context import Checks
 from turnosya.services.checks.service import service as checks
+from turnosya.services.checks.store import days as store
 from turnosya.services.checks.store.days import Looks
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,7 +50,11 @@ async def test_it_shows_each_service_now_and_its_days(stage: Stage) -> None:
     await days.keep(context)
     context.tally = {("turnos", today): Looks(unwell=1000)}
     await days.keep(context)
+    await stage.bus.call(ForgetAudit())
     context.days_read_at = -1e9
+    async with context.db.read() as tx:
+        kept = await store.read(tx, since=date.min)
+    assert min(day for looks in kept.values() for day, _ in looks) == today - timedelta(days=1)
     shown = await page(stage)
     for name in rules.WATCHED:
         assert f"<td>{name}</td>" in shown

@@ -15,7 +15,11 @@ class GetHeld(Rpc[Held]):
 
 
 class ForgetAudit(Rpc[Nothing]):
-    """Delete what is older than the audit is kept."""
+    """Delete what is older than the audit, alerts and the days of the status page are kept."""
+
+
+class TendLogs(Rpc[Nothing]):
+    """Make room for the coming days of the central log, and drop the days that are over."""
 
 
 class LogLine(Message):

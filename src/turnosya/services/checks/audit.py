@@ -13,6 +13,7 @@ from turnosya.contracts.users import Held, SecurityFact
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.database import current_delivery
 from turnosya.runtime.messages import Nothing
+from turnosya.services.checks import days
 from turnosya.services.checks.store import alerts
 from turnosya.services.checks.store import audit as store
 from turnosya.services.checks.store.audit import Entry, Sought
@@ -68,9 +69,10 @@ async def held(checks: Checks, request: GetHeld) -> Held:
 
 
 async def forget(checks: Checks, _request: ForgetAudit) -> Nothing:
-    """The job: deletes what is older than it is kept, of the audit and of alerts."""
+    """The job: deletes what is kept no longer, of the audit, of alerts and of the days of the status page."""
     kept = timedelta(days=checks.settings.audit_kept_days)
     async with checks.db.transaction() as tx:
         await store.forget(tx, before=real_now() - kept)
         await alerts.forget(tx, before=real_now() - kept)
+        await days.forget(tx)
     return Nothing()

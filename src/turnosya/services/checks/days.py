@@ -14,6 +14,7 @@ from turnosya.services.checks.store import days as store
 from turnosya.services.checks.store.days import Looks
 
 if TYPE_CHECKING:
+    from turnosya.runtime.database import Transaction
     from turnosya.services.checks.context import Checks
 
 log = structlog.get_logger()
@@ -59,7 +60,6 @@ async def keep(checks: Checks) -> None:
             now = checks.tally.get(key, Looks())
             checks.tally[key] = Looks(looks.well + now.well, looks.unwell + now.unwell, looks.down + now.down)
         raise
-    await store.forget(checks.db, before=_first_day())
 
 
 async def known(checks: Checks) -> Known | None:
@@ -74,6 +74,11 @@ async def known(checks: Checks) -> Known | None:
                 checks.days = None
             checks.days_read_at = loop.time()
     return checks.days
+
+
+async def forget(tx: Transaction) -> None:
+    """Deletes the days that are shown no more."""
+    await store.forget(tx, before=_first_day())
 
 
 def _first_day() -> date:

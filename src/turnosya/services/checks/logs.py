@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 
-from turnosya.contracts.checks import KeepLogs, LogLine
+from turnosya.contracts.checks import KeepLogs, LogLine, TendLogs
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Nothing, Unavailable
 from turnosya.services.checks.metrics import log_lines_kept
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 _DAYS_AHEAD = 7
-_TEND_S = 3600.0
 _LOOK_S = 1.0
 # A line is stored within a second of its statement's beginning, but may become visible a bit later.
 _LOOK_BACK_S = 10.0
@@ -73,21 +72,8 @@ def _told(line: LogLine) -> str:
     return f"id: {line.id}\nevent: {line.level}\ndata: {json.dumps(body)}\n\n"
 
 
-async def tend_forever(checks: Checks) -> None:
-    """Makes the coming days and drops the old ones, once an hour."""
-    while True:
-        try:
-            await tend(checks)
-        except Unavailable:
-            log.warning("log_tending_put_off")
-        except Exception:
-            # What it may meet depends on what is stored; without it lines are still kept and found.
-            log.exception("log_tending_failed")
-        await asyncio.sleep(_TEND_S)
-
-
-async def tend(checks: Checks) -> None:
-    """The same, now."""
+async def tend(checks: Checks, _request: TendLogs) -> Nothing:
+    """The job: makes the coming days and drops the old ones. A line of a day not made yet is kept too."""
     now = real_now()
     today = now.astimezone(UTC).date()
     ahead = [today + timedelta(days=number) for number in range(-1, _DAYS_AHEAD + 1)]
@@ -104,6 +90,7 @@ async def tend(checks: Checks) -> None:
             for name in old:
                 await store.drop(tx, name)
             await store.forget_strays(tx, table, before=now - timedelta(days=kept_days))
+    return Nothing()
 
 
 def _kept(checks: Checks) -> Mapping[str, int]:

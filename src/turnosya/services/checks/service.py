@@ -8,6 +8,7 @@ from turnosya.contracts.checks import (
     GetHeld,
     KeepLogs,
     ProcessLives,
+    TendLogs,
 )
 from turnosya.runtime.service import Recurs, Service
 from turnosya.services.checks import alerts, audit, days, health, logs, processes, routes
@@ -22,6 +23,7 @@ service = Service(
         GetHeld.answered_by(audit.held),
         ForgetAudit.answered_by(audit.forget),
         KeepLogs.answered_by(logs.keep),
+        TendLogs.answered_by(logs.tend),
     ],
     hears=[
         auth.SecurityNoted.heard_by(audit.note),
@@ -34,7 +36,8 @@ service = Service(
     ],
     tells=[AlertRaised, AlertCleared],
     web=routes.ROUTERS,
-    runs=[health.watch, logs.tend_forever, days.keep_forever],
-    recurs=[Recurs(ForgetAudit(), every_s=3600)],
+    # What a process has counted only that process can write down.
+    runs=[health.watch, days.keep_forever],
+    recurs=[Recurs(ForgetAudit(), every_s=3600), Recurs(TendLogs(), every_s=3600)],
     migrations="turnosya.services.checks.migrations",
 )

@@ -56,6 +56,6 @@ async def read(tx: Transaction, *, since: date) -> dict[str, list[tuple[date, Lo
     return found
 
 
-async def forget(db: Database, *, before: date) -> None:
+async def forget(tx: Transaction, *, before: date) -> None:
     """Deletes older days."""
-    await db.write(_FORGET, {"before": before})
+    await tx.execute(_FORGET, {"before": before})
