@@ -68,9 +68,11 @@ class Overheard:
         for log in logs:
             text = log.read_text("utf-8", "replace") if log.exists() else ""
             found += [f"{log.name}: {line}" for line in lines_that_tell(text)]
-            for line in text.splitlines():
+            # Few or none stand anywhere in it; JSON escapes what is not ASCII.
+            there = [value for value in self.values if value in text or json.dumps(value)[1:-1] in text]
+            for line in text.splitlines() if there else ():
                 said = _without_ids(line)
-                found += [f"{log.name}: {value!r} in {line}" for value in self.values if _is_in(value, said)]
+                found += [f"{log.name}: {value!r} in {line}" for value in there if _is_in(value, said)]
         return found
 
 

@@ -7,14 +7,18 @@ import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import httpx
 import pytest_asyncio
 
 from tests.jobs.world import Bell, World, a_job
+from tests.said import lines_that_tell
 from tests.servers import Servers
-from tests.stage import SOON_S, a_stage, until
+from tests.stage import a_stage, until
 from turnosya.contracts.jobs import Schedule
 from turnosya.embedded.ports import free_port
 from turnosya.runtime.clock import real_now
@@ -36,9 +40,25 @@ async def world(servers: Servers) -> AsyncGenerator[World]:
         bell.may_end.set()
 
 
+@dataclass
+class Running:
+    """A process, and the file that it logs to."""
+
+    process: Process
+    log: Path
+
+    async def says(self, event: str) -> None:
+        """Returns when it has logged this event."""
+
+        async def said() -> str:
+            return self.log.read_text()
+
+        await until(said, lambda text: event in text)
+
+
 @asynccontextmanager
-async def a_process(world: World) -> AsyncGenerator[Process]:
-    """``turnosya serve jobs``, ready; killed at the end."""
+async def a_process(world: World) -> AsyncGenerator[Running]:
+    """``turnosya serve jobs``, ready; killed at the end, and what it said told nothing of anybody."""
     port = free_port()
     env = {
         **os.environ,
@@ -49,19 +69,18 @@ async def a_process(world: World) -> AsyncGenerator[Process]:
         "TURNOSYA_PORT": str(free_port()),
         "TURNOSYA_OPERATIONS_PORT": str(port),
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "turnosya", "serve", "jobs"),
-        env=env,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        await until(lambda: _is_ready(port), lambda ready: ready)
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    with NamedTemporaryFile() as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "turnosya", "serve", "jobs"), env=env, stdout=log, stderr=log
+        )
+        try:
+            await until(lambda: _is_ready(port), lambda ready: ready)
+            yield Running(process, Path(log.name))
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        assert list(lines_that_tell(Path(log.name).read_text())) == []
 
 
 async def _is_ready(port: int) -> bool:
@@ -81,8 +100,8 @@ async def begun_by_a_process(world: World) -> None:
 async def test_a_killed_process_loses_no_job(world: World) -> None:
     async with a_process(world) as first:
         await begun_by_a_process(world)
-        first.kill()
-        await first.wait()
+        first.process.kill()
+        await first.process.wait()
     world.bell.may_end.set()
     await world.stage.put_on(jobs)
     row = await world.becomes("one", "done")
@@ -92,21 +111,13 @@ async def test_a_killed_process_loses_no_job(world: World) -> None:
 async def test_a_frozen_process_that_wakes_changes_nothing(world: World) -> None:
     async with a_process(world) as frozen:
         await begun_by_a_process(world)
-        frozen.send_signal(signal.SIGSTOP)
+        frozen.process.send_signal(signal.SIGSTOP)
         await world.stage.put_on(jobs)
         await world.bell.begins(2)
-        frozen.send_signal(signal.SIGCONT)
-        await says(frozen, "job_outcome_fenced")
+        frozen.process.send_signal(signal.SIGCONT)
+        await frozen.says("job_outcome_fenced")
         world.bell.may_end.set()
         row = await world.becomes("one", "done")
     # Twice, or more often where the other one was late as well; the frozen one wrote nothing.
     assert row["attempts"] >= 2
     assert row["errors"] == []
-
-
-async def says(process: Process, event: str) -> None:
-    """Returns when the process has logged this event."""
-    assert process.stderr is not None
-    async with asyncio.timeout(SOON_S):
-        while event.encode() not in await process.stderr.readline():
-            assert not process.stderr.at_eof()

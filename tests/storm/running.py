@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deploy.processes import groups
 from tests.flows.systems import Launcher, Stores, System, system_on
+from tests.said import Overheard
 from tests.servers import PrivateServer, Servers
 from tests.split.supervisor import Supervisor
 from tests.storm.audit import audit
@@ -48,16 +49,24 @@ async def storm(
         stores = Stores(postgres.url, redis.url, "|".join(f"{node.url}main" for node in nodes))
         system = system_on(stores, groups(), launcher, folder, settings=SETTINGS)
         named = {f"rabbitmq-{place}": node for place, node in enumerate(nodes, 1)}
+        overheard = Overheard()
         try:
             await system.start()
             say(f"{len(system.processes)} processes are ready.")
-            return await _storm_on(system, {**named, "postgres": postgres, "redis": redis}, plan, say)
+            everything = {**named, "postgres": postgres, "redis": redis}
+            ledger, wrong = await _storm_on(system, everything, plan, overheard, say=say)
         finally:
             await system.stop()
+    return ledger, [*wrong, *overheard.told_by(sorted(system.logs))]
 
 
 async def _storm_on(
-    system: System, servers: dict[str, PrivateServer], plan: Plan, say: Callable[[str], None]
+    system: System,
+    servers: dict[str, PrivateServer],
+    plan: Plan,
+    overheard: Overheard,
+    *,
+    say: Callable[[str], None],
 ) -> tuple[Ledger, list[str]]:
     gateways = [process.url for process in system.processes if "gateway" in process.names]
     async with Api(system.url) as calm:
@@ -68,6 +77,7 @@ async def _storm_on(
     async with StormApi(gateways, ledger, random.Random(plan.seed)) as api:
         for person in [*people, *(shop.owner for shop in shops)]:
             person.api = api
+            overheard.hear({"phone": person.phone, "password": person.password, "access_token": person.token})
         clients = [
             Client(person, shops, ledger, random.Random(f"{plan.seed} {number}"))
             for number, person in enumerate(people)

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -21,6 +22,7 @@ from tests.chat.javascript import a_program
 from tests.flows.minted import tokens_of
 from tests.flows.systems import Launcher, Process, Stores, System, system_on
 from tests.flows.world import insist
+from tests.said import lines_that_tell
 from tests.servers import PrivateServer, Servers
 from tests.split.supervisor import Supervisor
 from tests.storm.lines import Lines, lines_to
@@ -124,6 +126,8 @@ async def a_hall(
                     yield Hall(system, lines, supervisor, named, people, talks)
         finally:
             await system.stop()
+        told = list(chain.from_iterable(lines_that_tell(log.read_text()) for log in sorted(system.logs)))
+        assert told == [], told[:20]
 
 
 async def _people(api: Api, system: System) -> tuple[list[Talker], dict[str, frozenset[UUID]]]:
