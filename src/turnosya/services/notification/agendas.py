@@ -8,47 +8,22 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from turnosya.contracts.jobs import Job, ScheduleCancelled, ScheduleRequested
-from turnosya.contracts.notification import SendReminders
-from turnosya.services.notification import rules, telling, timing
+from turnosya.services.notification import rules, telling, timing, wakes
 from turnosya.services.notification.context import NEWS
 from turnosya.services.notification.store import reminders as store
 from turnosya.services.notification.store.reminders import Agenda, AgendaTimes, Followed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from turnosya.contracts.turnos import Appointment
     from turnosya.contracts.users import Person
     from turnosya.runtime.database import Transaction
     from turnosya.services.notification.context import Notification
 
-_KEY = "notification.reminders"
 DAILY, WEEKLY = "daily", "weekly"
 _PAGE = 50
 _PAGES = 100
 # A message is read on a phone.
 _LISTED = 60
-
-
-async def ask_for_next(tx: Transaction, *, anyway: bool = False) -> None:
-    """Asks for the job at the instant of what comes next, reminder or agenda, unless it has been."""
-    run_at = await store.next_wake(tx, anyway=anyway)
-    if run_at is not None:
-        await tx.publish(job(run_at))
-    elif anyway:
-        await tx.publish(ScheduleCancelled(key=_KEY))
-
-
-def job(run_at: datetime) -> ScheduleRequested:
-    """The one job that does what is due."""
-    return ScheduleRequested(job=Job.of(SendReminders(), key=_KEY, run_at=run_at))
-
-
-async def ask_by(tx: Transaction, times: Sequence[datetime]) -> None:
-    """Asks for the job at the first of these, which were planned with `store.keep`, unless it has been."""
-    if times and await store.wake_by(tx, min(times)):
-        await tx.publish(job(min(times)))
 
 
 async def follow(
@@ -98,7 +73,7 @@ async def choose(notification: Notification, owner_id: UUID, times: AgendaTimes)
             for kind in (DAILY, WEEKLY):
                 next_at = _next(kind, times, timezone, now)
                 await store.put_agenda(tx, Agenda(business_id, kind, owner_id, timezone, now), next_at)
-        await ask_for_next(tx)
+        await wakes.ask_for_next(tx)
 
 
 async def send_due(notification: Notification) -> None:

@@ -16,7 +16,7 @@ from turnosya.contracts.notification import AskForReminders, SendReminders
 from turnosya.contracts.turnos import CANCEL_TURNO, COMING, Appointment, AppointmentAnchored
 from turnosya.contracts.users import NotificationSettings, NotificationSettingsChanged, Person, Reach
 from turnosya.runtime.messages import Nothing
-from turnosya.services.notification import agendas, rules, telling, timing
+from turnosya.services.notification import agendas, rules, telling, timing, wakes
 from turnosya.services.notification.context import NEWS
 from turnosya.services.notification.facts import facts_of, turno_data
 from turnosya.services.notification.store import deliveries as delivery_store
@@ -46,7 +46,7 @@ async def keep(
     if followed is None:
         return
     next_at = await agendas.follow(notification, tx, appointment, followed)
-    await agendas.ask_by(tx, [*times.values(), *next_at])
+    await wakes.ask_by(tx, [*times.values(), *next_at])
 
 
 def _settings(appointment: Appointment, reach: Mapping[UUID, Reach]) -> NotificationSettings:
@@ -77,26 +77,26 @@ async def chosen(notification: Notification, event: NotificationSettingsChanged)
         await store.alone(tx)
         for appointment in await store.turnos_of_client(tx, event.user_id, now=notification.clock.now()):
             await store.plan(tx, appointment.id, _times(notification, appointment, event.settings))
-        await agendas.ask_for_next(tx)
+        await wakes.ask_for_next(tx)
 
 
 async def ask_again(notification: Notification, _request: AskForReminders) -> Nothing:
     """The hourly job: asks for the one that sends, which may have been lost with the data of jobs."""
     async with notification.db.transaction() as tx:
-        await agendas.ask_for_next(tx, anyway=True)
+        await wakes.ask_for_next(tx, anyway=True)
     return Nothing()
 
 
 async def send_due(notification: Notification, _request: SendReminders) -> Nothing:
     """The job: first asks for its next run, then queues what is due, then asks for it more exactly."""
     async with notification.db.transaction() as tx:
-        await tx.publish(agendas.job(notification.clock.now() + _SAFETY))
+        await tx.publish(wakes.job(notification.clock.now() + _SAFETY))
     for _ in range(_PAGES):
         if not await _send_page(notification):
             break
     await agendas.send_due(notification)
     async with notification.db.transaction() as tx:
-        await agendas.ask_for_next(tx, anyway=True)
+        await wakes.ask_for_next(tx, anyway=True)
     return Nothing()
 
 
