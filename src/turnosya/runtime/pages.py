@@ -5,7 +5,9 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import BaseModel, ConfigDict
@@ -70,6 +72,31 @@ def bad_cursor(page: Page, length: int) -> None:
     """Refuses a cursor of another list."""
     if page.after is not None and len(page.after) != length:
         raise wrong_field("cursor", "cursor")
+
+
+def after_id(page: Page) -> UUID | None:
+    """The id of the last row seen, of a list whose cursor holds nothing else."""
+    bad_cursor(page, 1)
+    if page.after is None:
+        return None
+    try:
+        return UUID(page.after[0])
+    except ValueError:
+        raise wrong_field("cursor", "cursor") from None
+
+
+def after_instant(page: Page) -> tuple[datetime, UUID] | None:
+    """The instant and the id of the last row seen, of a list by both."""
+    bad_cursor(page, 2)
+    if page.after is None:
+        return None
+    try:
+        found = datetime.fromisoformat(page.after[0]), UUID(page.after[1])
+    except ValueError:
+        found = None
+    if found is None or found[0].tzinfo is None:
+        raise wrong_field("cursor", "cursor")
+    return found
 
 
 def _page(

@@ -25,7 +25,7 @@ from turnosya.runtime.http import (
 )
 from turnosya.runtime.idempotency import is_well_formed
 from turnosya.runtime.messages import Forbidden, Invalid, NotFound, invalid
-from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.phones import MAX_LENGTH, canonical
 from turnosya.runtime.problems import refuses
 from turnosya.services.auth import access, keys, login, otp, rules, sessions
@@ -236,7 +236,7 @@ async def log_out(auth: InAuth, caller: SignedIn, response: Response, *, _body: 
 @web.get("/sessions")
 async def list_sessions(auth: InAuth, caller: SignedIn, page: Paged) -> Listed[SessionShown]:
     """The caller's devices, the latest first."""
-    after = _after(page)
+    after = after_id(page)
     found = [
         SessionShown(
             id=session.id,
@@ -276,7 +276,7 @@ async def jwks(auth: InAuth, response: Response) -> Jwks:
 @web.get("/blocked-users", responses=refuses(Forbidden))
 async def list_blocked(auth: InAuth, _admin: Admin, page: Paged) -> Listed[BlockedUser]:
     """Everybody who is blocked (admins)."""
-    after = _after(page)
+    after = after_id(page)
     found = await access.blocked_users(auth)
     if after is not None:
         found = [one for one in found if one.user_id > after]
@@ -306,14 +306,6 @@ async def unblock_user(
 ) -> None:
     """Let a person sign in again (admins)."""
     _tell_gateway(response, await access.unblock(auth, user_id, by=admin.user_id))
-
-
-def _after(page: Page) -> UUID | None:
-    bad_cursor(page, 1)
-    try:
-        return None if page.after is None else UUID(page.after[0])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None
 
 
 @inside.get("/access", include_in_schema=False)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 
-from turnosya.runtime.field_errors import WORDS, wrong_field
+from turnosya.runtime.field_errors import WORDS
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import Admin, NoBody, context_of, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.jobs import handling
 from turnosya.services.jobs.context import Jobs
@@ -149,17 +149,15 @@ async def list_jobs(
 ) -> Listed[JobSummary]:
     """What is to be made and what became of it, the last scheduled first (admin)."""
     sought = Sought(state=state, request=_word("request", request), key=_word("key", key))
-    bad_cursor(page, 1)
-    found = await handling.find(jobs, sought, before=_before(page.after), limit=page.read)
+    found = await handling.find(jobs, sought, before=after_id(page), limit=page.read)
     return page.of([JobSummary.of(one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/schedules", responses=refuses(Forbidden))
 async def list_schedules(jobs: Here, _admin: Admin, page: Paged) -> Listed[JobSchedule]:
     """What is done again and again, and whether a time of it was missed (admin)."""
-    bad_cursor(page, 1)
     sought = Sought(recurring=True)
-    found = await handling.find(jobs, sought, before=_before(page.after), limit=page.read)
+    found = await handling.find(jobs, sought, before=after_id(page), limit=page.read)
     now = jobs.clock.now()
     return page.of([JobSchedule.of(one, now=now) for one in found], sort_values=lambda one: [one.id])
 
@@ -186,12 +184,3 @@ def _word(name: str, value: str | None) -> str | None:
     if value is not None and not value.isprintable():
         raise invalid(name, "bad_word", WORDS["unfit_text"])
     return value
-
-
-def _before(cursor: tuple[str, ...] | None) -> UUID | None:
-    if cursor is None:
-        return None
-    try:
-        return UUID(cursor[0])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None

@@ -2,17 +2,14 @@
 
 from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends
 from pydantic import AfterValidator, ConfigDict, Field
 
 from turnosya.contracts.business import OnConflict
-from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import context_of
-from turnosya.runtime.pages import Page, bad_cursor
 from turnosya.services.business import values
 from turnosya.services.business.context import Businesses
 from turnosya.services.business.state import BusinessState
@@ -44,15 +41,6 @@ class Change(Closed):
     def sent(self) -> dict[str, Any]:
         """The fields that were sent, ``on_conflict`` apart."""
         return {name: getattr(self, name) for name in sorted(self.model_fields_set - {"on_conflict"})}
-
-
-def after_id(page: Page) -> UUID | None:
-    """The id of the last row seen, from the cursor."""
-    bad_cursor(page, 1)
-    try:
-        return None if page.after is None else UUID(page.after[0])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None
 
 
 def at_home(instant: datetime, state: BusinessState) -> datetime:

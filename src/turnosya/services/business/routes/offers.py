@@ -11,7 +11,7 @@ from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Flag, Instant, Integer, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import offers, rules
 from turnosya.services.business.routes.forms import (
@@ -20,7 +20,6 @@ from turnosya.services.business.routes.forms import (
     Description,
     Here,
     Name,
-    after_id,
     at_home,
 )
 from turnosya.services.business.state import BusinessState, Offer

@@ -14,7 +14,7 @@ from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, invalid
-from turnosya.runtime.pages import Listed, Page, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Page, Paged, after_id, bad_cursor
 from turnosya.runtime.problems import Language, refuses
 from turnosya.services.business import categories, finding, profile, values
 from turnosya.services.business.finding import When
@@ -25,7 +25,6 @@ from turnosya.services.business.routes.forms import (
     Description,
     Here,
     Name,
-    after_id,
     at_home,
 )
 from turnosya.services.business.routes.pictures import ImageShown

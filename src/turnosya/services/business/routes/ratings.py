@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Field
 from turnosya.runtime.fields import Closed, Instant, Integer, Resource
 from turnosya.runtime.http import Admin, MaybeSignedIn, SignedIn, router
 from turnosya.runtime.messages import Conflict, Forbidden
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import ratings, values
 from turnosya.services.business.ratings_state import Rating
 from turnosya.services.business.refusals import RatingRequiresVisit
-from turnosya.services.business.routes.forms import Here, after_id
+from turnosya.services.business.routes.forms import Here
 
 queue_routes = router("/v1/businesses/rating-reports", tags=["businesses"])
 routes = router("/v1/businesses/{business_id}", tags=["businesses"])

@@ -10,10 +10,10 @@ from turnosya.contracts.turnos import NeedsDecision
 from turnosya.runtime.fields import Closed, Flag, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import staff
-from turnosya.services.business.routes.forms import Change, Here, Name, after_id, at_home
+from turnosya.services.business.routes.forms import Change, Here, Name, at_home
 from turnosya.services.business.state import BusinessState, StaffMember
 
 routes = router("/v1/businesses/{business_id}/staff", tags=["businesses"])

@@ -12,10 +12,10 @@ from turnosya.runtime.field_errors import WORDS
 from turnosya.runtime.fields import Closed, Instant, Resource
 from turnosya.runtime.http import Admin, NoBody, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, Unavailable, invalid
-from turnosya.runtime.pages import Listed, Paged
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.business import values, verification
-from turnosya.services.business.routes.forms import Here, after_id
+from turnosya.services.business.routes.forms import Here
 from turnosya.services.business.verification_state import MAX_DOCUMENTS, Status, Step, Verification, What
 
 queue_routes = router("/v1/businesses/verifications", tags=["businesses"])

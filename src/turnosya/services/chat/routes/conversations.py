@@ -1,6 +1,5 @@
 """Conversations over HTTP."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -8,12 +7,11 @@ from fastapi import Depends, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field, StringConstraints
 
-from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed, Instant, Integer, Resource
 from turnosya.runtime.http import Admin, CallerLanguage, NoBody, SignedIn, context_of, json_of, router
 from turnosya.runtime.messages import Forbidden, NotFound
 from turnosya.runtime.pages import Listed as Page
-from turnosya.runtime.pages import Paged, bad_cursor
+from turnosya.runtime.pages import Paged, after_id, after_instant
 from turnosya.runtime.problems import Language, refuses
 from turnosya.services.chat import conversations, shown
 from turnosya.services.chat.context import Chat
@@ -119,7 +117,7 @@ async def listed(
     here: Here, page: Paged, caller: SignedIn, language: CallerLanguage
 ) -> Page[ConversationShown]:
     """The caller's conversations, and those of the businesses they write for; the latest first."""
-    found = await conversations.listed(here, caller.user_id, after=_after(page), limit=page.read)
+    found = await conversations.listed(here, caller.user_id, after=after_instant(page), limit=page.read)
     return page.of(
         [_shown(one, language) for one in found],
         sort_values=lambda one: [_place(found, one.id), one.id],
@@ -130,27 +128,6 @@ def _place(found: list[Listed], conversation_id: UUID) -> str:
     return next(
         one.conversation.last_at.isoformat() for one in found if one.conversation.id == conversation_id
     )
-
-
-def _after(page: Paged) -> tuple[datetime, UUID] | None:
-    bad_cursor(page, 2)
-    if page.after is None:
-        return None
-    try:
-        return datetime.fromisoformat(page.after[0]), UUID(page.after[1])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None
-
-
-def after_id(page: Paged) -> UUID | None:
-    """The id that a cursor of one value holds."""
-    bad_cursor(page, 1)
-    if page.after is None:
-        return None
-    try:
-        return UUID(page.after[0])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None
 
 
 @routes.get("/conversations/{conversation_id}")

@@ -9,11 +9,10 @@ from turnosya.runtime.dead_letters import DeadLetter
 from turnosya.runtime.fields import Resource
 from turnosya.runtime.http import Admin, NoBody, context_of, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_instant
 from turnosya.runtime.problems import refuses
 from turnosya.services.checks import dead_letters
 from turnosya.services.checks.context import Checks
-from turnosya.services.checks.routes.health import before_of
 
 Here = Annotated[Checks, Depends(context_of(Checks))]
 routes = router("/v1/checks/dead-letters", tags=["checks"])
@@ -35,8 +34,7 @@ class Replayed(Resource):
 @routes.get("", responses=refuses(Forbidden))
 async def list_dead_letters(checks: Here, _admin: Admin, page: Paged) -> DeadLetters:
     """Events that were given up after their last retry, the latest first, and why (admin)."""
-    bad_cursor(page, 2)
-    found = await dead_letters.find(checks, before=before_of(page.after), limit=page.read)
+    found = await dead_letters.find(checks, before=after_instant(page), limit=page.read)
     shown = page.of(found.letters, sort_values=lambda one: [one.died_at.isoformat(), one.id])
     return DeadLetters(items=shown.items, next_cursor=shown.next_cursor, unanswered=found.unanswered)
 

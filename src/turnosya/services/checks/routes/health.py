@@ -1,16 +1,14 @@
 """HTTP of health and of the audit."""
 
-from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends, Query
 
-from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import Admin, context_of, router
 from turnosya.runtime.messages import Forbidden
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_instant
 from turnosya.runtime.problems import refuses
 from turnosya.services.checks import audit, health, rules
 from turnosya.services.checks.context import Checks
@@ -93,22 +91,7 @@ async def read_audit(
     since: Instant | None = None,
 ) -> Listed[AuditEntry]:
     """What happened to accounts, the latest first: by whom, to whose account (admin)."""
-    bad_cursor(page, 2)
     sought = Sought(actor_id=actor, subject_id=subject, kind=kind, since=since)
-    found = await audit.find(checks, sought, before=before_of(page.after), limit=page.read)
+    found = await audit.find(checks, sought, before=after_instant(page), limit=page.read)
     shown = [AuditEntry.of(one) for one in found]
     return page.of(shown, sort_values=lambda one: [one.at.isoformat(), one.id])
-
-
-def before_of(cursor: tuple[str, ...] | None) -> tuple[datetime, UUID] | None:
-    """The instant and the id after which a list by both goes on; refuses a cursor of another list."""
-    if cursor is None:
-        return None
-    try:
-        at = datetime.fromisoformat(cursor[0])
-        before = at, UUID(cursor[1])
-    except ValueError:
-        before = None
-    if before is None or before[0].tzinfo is None:
-        raise wrong_field("cursor", "cursor")
-    return before

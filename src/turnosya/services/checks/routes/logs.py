@@ -13,11 +13,10 @@ from turnosya.runtime.clock import real_now
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import Admin, context_of, router
 from turnosya.runtime.messages import Forbidden
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_instant
 from turnosya.runtime.problems import refuses
 from turnosya.services.checks import logs
 from turnosya.services.checks.context import Checks
-from turnosya.services.checks.routes.health import before_of
 from turnosya.services.checks.store.logs import Lines
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
@@ -59,7 +58,6 @@ async def read_logs(
     until: Instant | None = None,
 ) -> Listed[Logged]:
     """What was logged, the latest first; of the last day unless ``since`` says more (admin)."""
-    bad_cursor(page, 2)
     now = real_now()
     sought = Lines(
         since=since or min(now, until or now) - _LATELY,
@@ -69,7 +67,7 @@ async def read_logs(
         request_id=request_id,
         words=q,
     )
-    found = await logs.find(checks, sought, before=before_of(page.after), limit=page.read)
+    found = await logs.find(checks, sought, before=after_instant(page), limit=page.read)
     return page.of([Logged.of(one) for one in found], sort_values=lambda one: [one.at.isoformat(), one.id])
 
 

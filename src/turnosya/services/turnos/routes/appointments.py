@@ -1,6 +1,6 @@
 """Holds and appointments: ``/v1/turnos/holds``, ``/v1/turnos/appointments`` and the business's own."""
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from turnosya.runtime.field_errors import wrong, wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Flag, Instant, Integer
 from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, NotFound, invalid
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_instant
 from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import actions, agenda, booking, copies, holds, moving, series, zones
 from turnosya.services.turnos.actions import Action, Deed
@@ -40,7 +40,6 @@ from turnosya.services.turnos.store.turnos import Wanted
 from turnosya.services.turnos.turno import Status
 
 routes = router("/v1/turnos", tags=["turnos"])
-CURSOR_VALUES = 2
 
 
 class HoldBody(Closed):
@@ -227,7 +226,6 @@ async def list_appointments(
         raise wrong_field("to", "before_from")
     if as_ == "business":
         await _must_run(here, caller.user_id, business_id)
-    bad_cursor(page, CURSOR_VALUES)
     wanted = Wanted(
         client_id=caller.user_id if as_ == "client" else None,
         business_id=business_id,
@@ -235,7 +233,7 @@ async def list_appointments(
         first_on=first,
         last_on=last,
     )
-    after = None if page.after is None else _position(page.after)
+    after = after_instant(page)
     rows = await agenda.listed(here, wanted, after=after, limit=page.read)
     listed = page.of(rows, sort_values=lambda row: (row[0].starts_at.isoformat(), row[0].id))
     items = [appointment_resource(turno, zones.zone(zone)) for turno, zone in listed.items]
@@ -325,13 +323,3 @@ async def _must_run(here: Here, user_id: UUID, business_id: UUID | None) -> None
         raise wrong_field("business_id", "missing")
     if not await copies.is_run_by(here, business_id, user_id):
         raise NotFound
-
-
-def _position(after: tuple[str, ...]) -> tuple[datetime, UUID]:
-    try:
-        found = datetime.fromisoformat(after[0]), UUID(after[1])
-    except ValueError:
-        found = None
-    if found is None or found[0].tzinfo is None:
-        raise wrong_field("cursor", "cursor")
-    return found

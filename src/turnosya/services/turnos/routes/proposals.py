@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from fastapi import Response
 from pydantic import Field, model_validator
 
-from turnosya.runtime.field_errors import wrong, wrong_field
+from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.fields import CalendarDate, Closed, Instant
 from turnosya.runtime.http import NoBody, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import NotFound
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.turnos import copies, proposals, waitlist
 from turnosya.services.turnos.closure_resources import (
@@ -65,8 +65,7 @@ class WaitingBody(Closed):
 @routes.get("/proposals")
 async def list_proposals(here: Here, page: Paged, caller: SignedIn) -> Listed[dict[str, Any]]:
     """Offers to the caller, the latest first."""
-    after = _after(page.after) if page.after else None
-    bad_cursor(page, 1)
+    after = after_id(page)
     found = await proposals.of_client(here, caller.user_id, after=after, limit=page.read)
     listed = page.of(found, sort_values=lambda one: (one.id,))
     zones = {one.business_id: await _zone(here, one.business_id) for one in listed.items}
@@ -130,8 +129,7 @@ async def join(here: Here, body: WaitingBody, caller: SignedIn, *, once: OnceOnl
 @routes.get("/waitlist")
 async def list_waiting(here: Here, page: Paged, caller: SignedIn) -> Listed[dict[str, Any]]:
     """The caller's places, in the order in which they were taken."""
-    after = _after(page.after) if page.after else None
-    bad_cursor(page, 1)
+    after = after_id(page)
     async with here.db.read() as tx:
         found = await waitlist_store.of_client(tx, caller.user_id, after=after, limit=page.read)
     listed = page.of(found, sort_values=lambda one: (one.id,))
@@ -148,10 +146,3 @@ async def leave(here: Here, waiting_id: UUID, caller: SignedIn) -> None:
 
 async def _zone(here: Turnos, business_id: UUID) -> ZoneInfo:
     return (await copies.kept_shop(here, business_id)).calendar.zone
-
-
-def _after(after: tuple[str, ...]) -> UUID:
-    try:
-        return UUID(after[0])
-    except (ValueError, IndexError):
-        raise wrong_field("cursor", "cursor") from None

@@ -9,11 +9,10 @@ from pydantic import Field
 from turnosya.contracts.auth import OtpAttemptsExceeded
 from turnosya.contracts.files import FileNotUsable
 from turnosya.contracts.users import CredentialsInvalid
-from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import Closed
 from turnosya.runtime.http import Admin, CallerLanguage, OnceOnly, SignedIn, kept_response, router
 from turnosya.runtime.messages import Forbidden
-from turnosya.runtime.pages import Listed, Paged, bad_cursor
+from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
 from turnosya.services.users import credentials, people, registration, roles
 from turnosya.services.users.refusals import AskedTooSoon, CodeNotValid, EmailTaken, PhoneTaken
@@ -107,8 +106,7 @@ async def search(
     q: Annotated[str, Query(max_length=100, pattern=r"^[^\x00]*$")] = "",
 ) -> Listed[Profile]:
     """Find people by a part of their name, number or address (admin)."""
-    bad_cursor(page, 1)
-    found = await people.search(users, q.strip(), after=_after(page.after), limit=page.read)
+    found = await people.search(users, q.strip(), after=after_id(page), limit=page.read)
     return page.of([Profile.of(one) for one in found], sort_values=lambda one: [one.id])
 
 
@@ -167,10 +165,3 @@ async def set_roles(users: Here, user_id: UUID, body: Roles, *, admin: Admin, re
     account, ended = await roles.set_roles(users, user_id, sorted(set(body.roles)), actor_id=admin.user_id)
     tell_gateway(response, ended)
     return Profile.of(account)
-
-
-def _after(cursor: tuple[str, ...] | None) -> UUID | None:
-    try:
-        return None if cursor is None else UUID(cursor[0])
-    except ValueError:
-        raise wrong_field("cursor", "cursor") from None
