@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -75,6 +76,11 @@ class Process:
     port: int
     operations_port: int
     pid: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``turnos-2`` for the second copy of turnos; its log is called so."""
+        return self.log.stem
 
     @property
     def url(self) -> str:
@@ -348,10 +354,12 @@ def system_on(
             if service.redis
         },
     }
-    processes = [
-        Process(names, {}, folder / f"{names[0]}-{place}.log", own_port(), own_port())
-        for place, names in enumerate(groups, 1)
-    ]
+    copies: Counter[str] = Counter()
+    processes: list[Process] = []
+    for names in groups:
+        copies[names[0]] += 1
+        log = folder / f"{names[0]}-{copies[names[0]]}.log"
+        processes.append(Process(names, {}, log, own_port(), own_port()))
     if port is not None:
         next(one for one in processes if "gateway" in one.names).port = port
     _give_settings(processes, base, is_split=form is Form.SPLIT)

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from deploy.processes import groups
 from tests.flows.systems import Stores, System, system_on
@@ -58,18 +57,22 @@ async def split_system(folder: Path, *, port: int, say: Console) -> AsyncGenerat
             await system.stop()
 
 
-def _describe(system: System, supervisor: Supervisor, watching: Prometheus, say: Console) -> None:
-    table = Table("process", "id", "API", "health and metrics")
+def describe(system: System, supervisor: Supervisor, watching: Prometheus, say: Console) -> None:
+    # No table of rich's: in a narrow terminal it cuts the addresses, which are there to be copied.
+    say.print(_row("process", "id", "API", "health and metrics"), highlight=False)
     for process in system.processes:
         operations = f"http://127.0.0.1:{process.operations_port}/metrics"
-        table.add_row(supervisor.name_of(process), str(process.pid), process.url, operations)
+        say.print(_row(process.name, process.pid, process.url, operations))
     for name in supervisor.servers:
-        table.add_row(name, str(supervisor.pid_of(name)), "", "")
-    say.print(table)
+        say.print(_row(name, supervisor.pid_of(name)))
     say.print(f"API       {system.url}/v1\nDocs      {system.url}/docs\nMessages  {system.url}/dev")
     say.print(f"Figures   {watching.url}/graph, alerts {watching.url}/alerts")
     say.print(f"Logs      {system.folder}/NAME.log")
     say.print("Kill any of these processes (kill -9 ID) and it is started again. Stop with Ctrl-C.")
+
+
+def _row(name: str, pid: object, url: str = "", operations: str = "") -> str:
+    return f"{name:<16}{pid!s:>8}  {url:<23}{operations}".rstrip()
 
 
 async def run(folder: Path) -> None:
@@ -80,9 +83,9 @@ async def run(folder: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = int(os.environ.get("TURNOSYA_PORT", "8000"))
     async with split_system(folder, port=port, say=say) as (system, supervisor):
-        ports = {supervisor.name_of(one): one.operations_port for one in system.processes}
+        ports = {one.name: one.operations_port for one in system.processes}
         with prometheus(folder / "prometheus", ports) as watching:
-            _describe(system, supervisor, watching, say)
+            describe(system, supervisor, watching, say)
             await stop.wait()
             say.print("Stopping ...")
 

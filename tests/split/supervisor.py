@@ -55,11 +55,6 @@ class Supervisor:
         self._say = say
         self._pids = {name: server.start() for name, server in servers.items()}
         self._started_at: dict[str, float] = {}
-        self.names = {id(process): name for name, process in _named(system.processes)}
-
-    def name_of(self, process: Process) -> str:
-        """``turnos-2`` for the second copy of turnos."""
-        return self.names[id(process)]
 
     def pid_of(self, server: str) -> int:
         """The process id of a server as it was last started."""
@@ -84,7 +79,7 @@ class Supervisor:
             await asyncio.sleep(_LOOK_S)
 
     def _start_again(self, process: Process) -> None:
-        name, now = self.name_of(process), monotonic()
+        name, now = process.name, monotonic()
         if now - self._started_at.get(name, -_CALM_S) < _CALM_S:
             return
         self._started_at[name] = now
@@ -99,12 +94,3 @@ class Supervisor:
                 self._say(f"{name} (process {self._pids[name]}) has died; started again as {pid}.")
                 self._pids[name] = pid
             await asyncio.sleep(_LOOK_S)
-
-
-def _named(processes: Sequence[Process]) -> list[tuple[str, Process]]:
-    seen: dict[str, int] = {}
-    found: list[tuple[str, Process]] = []
-    for process in processes:
-        seen[process.names[0]] = seen.get(process.names[0], 0) + 1
-        found.append((f"{process.names[0]}-{seen[process.names[0]]}", process))
-    return found

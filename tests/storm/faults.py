@@ -23,7 +23,7 @@ def order(
     while True:
         kinds: dict[str, list[Victim]] = {}
         for process in supervisor.system.processes:
-            kinds.setdefault(process.names[0], []).append((supervisor.name_of(process), process))
+            kinds.setdefault(process.names[0], []).append((process.name, process))
         round_ = [*servers.items(), *(chance.choice(copies) for copies in kinds.values())]
         chance.shuffle(round_)
         yield from round_
