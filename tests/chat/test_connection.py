@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from socketio.packet import BINARY_EVENT, Packet
 
 from turnosya.runtime.clock import real_now
 from turnosya.runtime.identity import Caller
@@ -83,4 +84,43 @@ async def test_a_fresh_token_carries_it_on() -> None:
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(engine.closed, 0.2)
     assert engine.said == []
+    connection.forget_timers()
+
+
+async def test_who_does_not_say_who_they_are_is_closed() -> None:
+    engine = Overheard()
+    Connection(engine, "sid", "es", verify=nobody).close_after(0.05)
+    assert await asyncio.wait_for(engine.closed, 10) == "nobody"
+
+
+async def test_a_packet_is_waited_for_from_its_own_beginning_with_one_timer_for_all_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    engine = Overheard()
+    connection = a_connection(engine, left_s=900)
+    loop, made = asyncio.get_running_loop(), list[float]()
+    call_at = loop.call_at
+
+    def counted(when: float, work: Callable[..., object], *rest: Any, **more: Any) -> asyncio.TimerHandle:  # noqa: ANN401 - the loop's own
+        if getattr(work, "__self__", None) is connection:
+            made.append(when)
+        return call_at(when, work, *rest, **more)
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    connection.pending = Packet(packet_type=BINARY_EVENT)
+    for _ in range(1000):
+        connection.close_after(0.05)
+    assert len(made) == 1
+    connection.close_after(0.2)
+    assert await asyncio.wait_for(engine.closed, 10) == "nobody"
+    first, last = made
+    assert last > first + 0.1, "the one that was begun last has its whole time"
+
+
+async def test_whose_packets_are_whole_stays() -> None:
+    engine = Overheard()
+    connection = a_connection(engine, left_s=900)
+    connection.close_after(0.05)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(engine.closed, 0.2)
     connection.forget_timers()

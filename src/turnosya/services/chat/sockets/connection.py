@@ -49,6 +49,8 @@ class Connection:
         self.typing = Typing()
         self._caller: Caller | None = None
         self._timers: list[asyncio.TimerHandle] = []
+        self._closing: asyncio.TimerHandle | None = None
+        self._closes_at_s = now_s
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -65,7 +67,7 @@ class Connection:
     def belongs_to(self, caller: Caller) -> None:
         """From now on, until this token ends or is renewed."""
         self._caller = caller
-        self.forget_timers()
+        self._forget_token()
         loop = asyncio.get_running_loop()
         left_s = max(0.0, (caller.expires_at - real_now()).total_seconds())
         self._timers = [
@@ -85,19 +87,34 @@ class Connection:
         return self._tries <= _TRIES_TO_CONNECT
 
     def close_after(self, seconds: float) -> None:
-        """Unless it has said by then who it is."""
+        """Unless it has by then said who it is, and the rest of a packet that it began. Again: only later.
+
+        One timer, however often it is put off: a packet with attachments does so each time.
+        """
         loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(seconds, lambda: self._start(self._close_if_idle())))
+        self._closes_at_s = loop.time() + seconds
+        if self._closing is None:
+            self._closing = loop.call_at(self._closes_at_s, self._close_if_idle)
 
     def forget_timers(self) -> None:
-        """It has gone, or has another token."""
+        """It has gone."""
+        self._forget_token()
+        if self._closing is not None:
+            self._closing.cancel()
+
+    def _forget_token(self) -> None:
         for timer in self._timers:
             timer.cancel()
         self._timers = []
 
-    async def _close_if_idle(self) -> None:
-        if not self.is_connected or self.pending is not None:
-            await self._engine.end(self.engine_sid, "nobody")
+    def _close_if_idle(self) -> None:
+        loop, self._closing = asyncio.get_running_loop(), None
+        if self.is_connected and self.pending is None:
+            return
+        if loop.time() < self._closes_at_s:
+            self._closing = loop.call_at(self._closes_at_s, self._close_if_idle)
+        else:
+            self._start(self._engine.end(self.engine_sid, "nobody"))
 
     async def _warn(self) -> None:
         body = {"expires_at": self.caller.expires_at.isoformat()}

@@ -163,7 +163,6 @@ class SocketServer:
             await showing.begin(self._chat, connection)
         except ServiceError as refusal:
             self._chat.live.leave(connection)
-            connection.close_after(self._chat.settings.chat_connect_within_s)
             data = {"message": said_in(refusal.says, connection.language), "data": {"code": refusal.code}}
             await connection.say(packet.Packet(packet.CONNECT_ERROR, data=data))
             return
