@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import Depends
+from fastapi.responses import StreamingResponse
 from structlog.testing import capture_logs
 
 from tests.callers import Callers
@@ -86,6 +87,27 @@ async def asked(shop: Shop) -> Bread:
     return await shop.host.bus.call(Bake())
 
 
+@routes.post("/crumbs/all", status_code=204)
+async def sweep_up() -> None:
+    return
+
+
+streams_ended: list[str] = []
+
+
+@routes.get("/stream")
+async def stream() -> StreamingResponse:
+    async def lines() -> AsyncGenerator[bytes]:
+        try:
+            while True:
+                yield b"crumb\n"
+                await asyncio.sleep(0)
+        finally:
+            streams_ended.append("stream")
+
+    return StreamingResponse(lines(), media_type="text/plain")
+
+
 @routes.get("/{loaf_id}")
 async def one(loaf_id: UUID) -> dict[str, str]:
     return {"id": str(loaf_id)}
@@ -110,6 +132,46 @@ async def http(stage: Stage) -> AsyncGenerator[httpx.AsyncClient]:
 
 def raw(http: httpx.AsyncClient, body: bytes | str, media_type: str = "application/json") -> Any:  # noqa: ANN401
     return http.post("/v1/loaves", content=body, headers={"Content-Type": media_type})
+
+
+# --- HEAD ---
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("", 200),
+        ("/language", 200),
+        ("/mine", 401),
+        ("/refused/hot", 409),
+        ("/refused/defect", 500),
+        ("/x", 404),
+    ],
+)
+async def test_head_has_the_fields_of_get_and_no_body(
+    http: httpx.AsyncClient, path: str, status: int
+) -> None:
+    got, head = await http.get(f"/v1/loaves{path}"), await http.head(f"/v1/loaves{path}")
+    assert (got.status_code, head.status_code, head.content) == (status, status, b"")
+    its_own = {"x-request-id", "content-length"}
+    assert {one: head.headers[one] for one in head.headers if one not in its_own} == {
+        one: got.headers[one] for one in got.headers if one not in its_own
+    }
+    if got.is_success:
+        assert head.headers["content-length"] == str(len(got.content))
+
+
+async def test_head_of_a_stream_has_an_end(http: httpx.AsyncClient) -> None:
+    streams_ended.clear()
+    head = await asyncio.wait_for(http.head("/v1/loaves/stream"), 10)
+    assert (head.status_code, head.content, streams_ended) == (200, b"", ["stream"])
+    assert head.headers["content-type"].startswith("text/plain")
+
+
+async def test_head_is_allowed_where_get_is_and_nowhere_else(http: httpx.AsyncClient) -> None:
+    assert (await http.patch("/v1/loaves")).headers["Allow"] == "GET, HEAD, POST"
+    answer = await http.head("/v1/loaves/crumbs/all")
+    assert (answer.status_code, answer.content, answer.headers["Allow"]) == (405, b"", "POST")
 
 
 # --- refusals ---
@@ -176,7 +238,11 @@ async def test_statuses_and_codes(http: httpx.AsyncClient, path: str, status: in
 
 
 async def test_another_method_is_told_which_are_allowed(http: httpx.AsyncClient) -> None:
-    for path, allowed in (("", "GET, POST"), ("/mine", "GET"), ("/" + str(new_id()), "DELETE, GET")):
+    for path, allowed in (
+        ("", "GET, HEAD, POST"),
+        ("/mine", "GET, HEAD"),
+        ("/" + str(new_id()), "DELETE, GET, HEAD"),
+    ):
         answer = await http.put(f"/v1/loaves{path}", json={})
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
         assert answer.headers["allow"] == allowed

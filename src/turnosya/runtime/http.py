@@ -25,6 +25,7 @@ from turnosya.runtime import load, metrics
 from turnosya.runtime.bus import deadline_in
 from turnosya.runtime.field_errors import unfit_fields, wrong_field
 from turnosya.runtime.fields import Closed, unfit_texts
+from turnosya.runtime.heads import without_body
 from turnosya.runtime.idempotency import Kept, Once, is_well_formed
 from turnosya.runtime.identity import Caller, TokenMissing, TokenVerifier
 from turnosya.runtime.messages import Forbidden, NotFound, ServiceError
@@ -372,7 +373,8 @@ def _methods_at(request: Request) -> list[str]:
     ]
     # `/me` is also an `/{id}`, of which nobody has that one.
     same = [route.methods or set[str]() for route in there if route.path == there[0].path]
-    return sorted(set[str]().union(*same))
+    methods = set[str]().union(*same)
+    return sorted({*methods, "HEAD"} if "GET" in methods else methods)
 
 
 async def _on_hang_up(request: Request, _error: Exception) -> Response:
@@ -418,6 +420,9 @@ class _Edge:
             with tracing(trace):
                 await self.app(scope, receive, send)
             return
+        method = scope["method"]
+        if method == "HEAD":
+            scope, receive, send = self._as_get(scope), *without_body(receive, send)
         began, status, began_answer = perf_counter(), 500, False
         answered = load.begin()
 
@@ -431,7 +436,7 @@ class _Edge:
 
         timeout_ms = headers.get(b"x-internal-timeout-ms", b"")[:9]
         seconds = int(timeout_ms) / 1000 if timeout_ms.isdigit() else DEFAULT_TIMEOUT_S
-        with Span(trace, self._name, Kind.SERVER, scope["method"]) as span, deadline_in(seconds):
+        with Span(trace, self._name, Kind.SERVER, method) as span, deadline_in(seconds):
             try:
                 await self.app(scope, receive, sending)
             except Exception:
@@ -441,10 +446,14 @@ class _Edge:
             finally:
                 answered()
                 route = getattr(scope.get("route"), "path", "unmatched")
-                http_step(span, scope["method"], route, status)
-                metrics.http_seconds.labels(self._name, route, scope["method"], status).observe(
-                    perf_counter() - began
-                )
+                http_step(span, method, route, status)
+                metrics.http_seconds.labels(self._name, route, method, status).observe(perf_counter() - began)
+
+    def _as_get(self, scope: Scope) -> Scope:
+        """A HEAD as the GET whose fields it wants (RFC 9110 §9.3.2), unless a route answers it by itself."""
+        routes: list[APIRoute] = self.app.state.routes
+        own = any("HEAD" in (one.methods or ()) and one.matches(scope)[0] is Match.FULL for one in routes)
+        return scope if own else {**scope, "method": "GET"}
 
 
 def http_step(span: Span, method: str, route: str, status: int) -> None:
