@@ -11,9 +11,10 @@ from sqlalchemy import event
 from tests.chat.room import CONVERSATIONS, Room, Talk, a_room
 from tests.servers import Servers
 from tests.stage import until
+from turnosya.contracts.chat import GetHeld
 from turnosya.contracts.files import FileFacts
 from turnosya.runtime.ids import new_id
-from turnosya.services.chat import writing
+from turnosya.services.chat import erasure, writing
 from turnosya.services.chat.store import messages
 from turnosya.services.chat.store import shops as shop_store
 
@@ -272,3 +273,30 @@ async def test_two_thousand_conversations_come_in_pages_of_as_many_statements_as
     )
     at = {one.id: one.last_at for one in times}
     assert [at[one["id"]] for one in seen] == sorted(at.values(), reverse=True)
+
+
+async def test_an_export_holds_all_that_somebody_wrote_however_much_it_is(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasure, "_EXPORTED", 3)
+    first, second, other = await room.a_talk(), await room.a_talk(), new_id()
+    for number in range(4):
+        await first.sent(first.client, f"uno {number}")
+        await first.sent(first.owner, "de otra persona")
+    parts = [await room.stage.bus.call(GetHeld(user_id=first.client))]
+    while (after := parts[-1].more_after) is not None:
+        assert len(parts) < 5
+        parts.append(await room.stage.bus.call(GetHeld(user_id=first.client, after=after)))
+    assert [[one["text"] for one in part.records["messages"]] for part in parts] == [
+        ["uno 3", "uno 2", "uno 1"],
+        ["uno 0"],
+    ]
+    assert [[one["id"] for one in part.records["conversations"]] for part in parts] == [[str(first.id)], []]
+    # Where the last part is full, another one is empty.
+    await second.sent(second.client, "uno")
+    monkeypatch.setattr(erasure, "_EXPORTED", 1)
+    whole = await room.stage.bus.call(GetHeld(user_id=second.client))
+    assert whole.more_after is not None
+    rest = await room.stage.bus.call(GetHeld(user_id=second.client, after=whole.more_after))
+    assert (rest.records["messages"], rest.more_after) == ([], None)
+    assert (await room.stage.bus.call(GetHeld(user_id=other))).records["messages"] == []

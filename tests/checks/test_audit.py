@@ -80,7 +80,9 @@ async def test_a_fact_told_twice_is_one_line_with_ids_only(stage: Stage, http: h
     }
 
 
-async def test_it_is_searched_by_who_what_and_when_and_paged(stage: Stage, http: httpx.AsyncClient) -> None:
+async def test_it_is_searched_by_who_what_and_when_and_paged(
+    stage: Stage, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ana, admin = new_id(), new_id()
     await noted(
         stage,
@@ -107,6 +109,15 @@ async def test_it_is_searched_by_who_what_and_when_and_paged(stage: Stage, http:
     assert seen == ["refused", "blocked", "signed_in", "refused"]
     held = (await stage.bus.call(GetHeld(user_id=ana))).records["audit"]
     assert [one["kind"] for one in held] == ["blocked", "signed_in", "refused"]
+    monkeypatch.setattr(audit, "_EXPORTED", 2)
+    first = await stage.bus.call(GetHeld(user_id=ana))
+    rest = await stage.bus.call(GetHeld(user_id=ana, after=first.more_after))
+    assert [one["kind"] for part in (first, rest) for one in part.records["audit"]] == [
+        "blocked",
+        "signed_in",
+        "refused",
+    ]
+    assert rest.more_after is None
 
 
 async def test_it_is_kept_for_90_days(stage: Stage, http: httpx.AsyncClient) -> None:

@@ -148,12 +148,19 @@ async def nothing_held(_: object) -> Held:
     return Held(records={})
 
 
+async def held_in_parts(request: chat.GetHeld) -> Held:
+    """What a service answers that holds more than goes into one answer."""
+    parts = {None: ("ab", "2"), "2": ("cd", "3"), "3": ("e", None)}
+    letters, more_after = parts[request.after]
+    return Held(records={"messages": [{"text": one} for one in letters]}, more_after=more_after)
+
+
 async def test_an_export_is_whole_or_refused(town: Town) -> None:
     headers = town.callers.headers(await town.a_person(email="ana@mail.com"))
     refused = await town.http.get("/v1/users/me/export", headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (503, "service_unavailable")
     for kind in export.ASKED.values():
-        await town.stage.bus.answer(kind, nothing_held)
+        await town.stage.bus.answer(kind, held_in_parts if kind is chat.GetHeld else nothing_held)
     await town.http.put("/v1/users/me/devices/one", json={"platform": "fcm"}, headers=headers)
     answer = await town.http.get("/v1/users/me/export", headers=headers)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
@@ -174,5 +181,6 @@ async def test_an_export_is_whole_or_refused(town: Town) -> None:
     assert [one["token"] for one in own["devices"]] == ["one"]
     assert [one["email"] for one in own["email_confirmations"]] == ["ana@mail.com"]
     assert "password" not in answer.text
+    assert "".join(one["text"] for one in whole["services"]["chat"]["messages"]) == "abcde"
     stranger = town.callers.headers(new_id())
     assert (await town.http.get("/v1/users/me/export", headers=stranger)).status_code == 404

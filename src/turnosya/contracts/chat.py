@@ -69,6 +69,8 @@ class GetHeld(Rpc[Held]):
     """What does chat hold about this person? Their conversations and what they wrote."""
 
     user_id: UUID
+    after: str | None = None
+    """The ``more_after`` of the answer before."""
 
 
 class PersonForgotten(Forgotten):

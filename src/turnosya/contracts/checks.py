@@ -12,6 +12,8 @@ class GetHeld(Rpc[Held]):
     """What does checks hold about this person? The audit of their account."""
 
     user_id: UUID
+    after: str | None = None
+    """The ``more_after`` of the answer before."""
 
 
 class ForgetAudit(Rpc[Nothing]):

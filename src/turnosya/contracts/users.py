@@ -178,6 +178,8 @@ class Held(Message):
     """What a service holds about a person, by kind of record, each record as plain JSON."""
 
     records: dict[str, list[dict[str, Any]]]
+    more_after: str | None = None
+    """Of a service that holds too much for one answer: what to ask for the rest with, as ``after``."""
 
 
 class UserRegistered(Event):

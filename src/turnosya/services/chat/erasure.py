@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from turnosya.contracts.chat import GetHeld, PersonForgotten
 from turnosya.contracts.users import Held, PersonChanged, PersonErased
@@ -23,39 +24,40 @@ HOLDS: Mapping[str, str] = {
 }
 """Every table with a column that names a person, and what becomes of it."""
 
-# What is exported has to fit into one answer.
-_EXPORTED = 5000
+# Of 4,000 characters, each of them of four bytes: what the broker still carries in one answer.
+_EXPORTED = 500
 
 
 async def held(chat: Chat, request: GetHeld) -> Held:
-    """Somebody's conversations as a client, what they wrote and reported, the latest first."""
+    """What somebody wrote, the latest first, in parts; with the first what they opened and reported."""
+    user_id, after = request.user_id, None if request.after is None else UUID(request.after)
     async with chat.db.read() as tx:
-        written = await people.written_by(tx, request.user_id, limit=_EXPORTED)
-        opened = await people.conversations_of(tx, request.user_id)
-        reported = await people.reported_by(tx, request.user_id)
-    return Held(
-        records={
-            "conversations": [
-                {"id": str(one["id"]), "business": one["name"], "created_at": one["created_at"].isoformat()}
-                for one in opened
-            ],
-            "messages": [
-                {
-                    "conversation_id": str(one["conversation_id"]),
-                    "text": one["text"],
-                    "sent_at": one["sent_at"].isoformat(),
-                }
-                for one in written
-            ],
-            "reports": [
-                {
-                    "conversation_id": str(one["conversation_id"]),
-                    "reason": one["reason"],
-                    "created_at": one["created_at"].isoformat(),
-                }
-                for one in reported
-            ],
+        written = await people.written_by(tx, user_id, after=after, limit=_EXPORTED)
+        opened = await people.conversations_of(tx, user_id) if after is None else ()
+        reported = await people.reported_by(tx, user_id) if after is None else ()
+    messages = [
+        {
+            "conversation_id": str(one["conversation_id"]),
+            "text": one["text"],
+            "sent_at": one["sent_at"].isoformat(),
         }
+        for one in written
+    ]
+    conversations = [
+        {"id": str(one["id"]), "business": one["name"], "created_at": one["created_at"].isoformat()}
+        for one in opened
+    ]
+    reports = [
+        {
+            "conversation_id": str(one["conversation_id"]),
+            "reason": one["reason"],
+            "created_at": one["created_at"].isoformat(),
+        }
+        for one in reported
+    ]
+    return Held(
+        records={"conversations": conversations, "messages": messages, "reports": reports},
+        more_after=str(written[-1]["id"]) if len(written) == _EXPORTED else None,
     )
 
 

@@ -91,7 +91,7 @@ messages = Table(
     UniqueConstraint("conversation_id", "sender_id", "client_message_id", name="sent_once"),
     CheckConstraint("kind IN ('person', 'automatic', 'system')", name="known_kind"),
 )
-Index("messages_of_sender", messages.c.sender_id)
+Index("messages_written_by", messages.c.sender_id, messages.c.id)
 Index(
     "messages_words",
     func.to_tsvector(text("'simple'"), func.coalesce(messages.c.text, "")),

@@ -33,8 +33,6 @@ HOLDS: Mapping[str, str] = {
 }
 """Every table with a column that names a person, and what becomes of it."""
 
-# More than anybody was ever offered.
-_ALL = 10_000
 # The table wants a client; this is how one without a name is written everywhere.
 _NOBODY = "—"
 
@@ -45,8 +43,8 @@ async def held(turnos: Turnos, request: GetHeld) -> Held:
         found = await clients.turnos_of(tx, request.user_id)
         preferred = await preferences.find(tx, [request.user_id])
         calendars = await links.of_user(tx, request.user_id)
-        offered = await closures.proposals_of(tx, request.user_id, after=None, limit=_ALL)
-        waits = await waitlist.of_client(tx, request.user_id, after=None, limit=_ALL)
+        offered = await closures.proposals_of(tx, request.user_id, after=None, limit=None)
+        waits = await waitlist.of_client(tx, request.user_id, after=None, limit=None)
         known = {one: await shops.find(tx, one) for one in {turno.business_id for turno in found}}
     shown = [
         appointment_resource(turno, shop.calendar.zone)

@@ -46,7 +46,14 @@ async def export(users: Users, user_id: UUID) -> dict[str, Records]:
 
 
 async def _asked(users: Users, request: Rpc[Held]) -> Records:
-    return (await users.bus.call(request)).records
+    found: Records = {}
+    while True:
+        held = await users.bus.call(request)
+        for kind, records in held.records.items():
+            found.setdefault(kind, []).extend(records)
+        if held.more_after is None:
+            return found
+        request = request.model_copy(update={"after": held.more_after})
 
 
 async def _own(users: Users, user_id: UUID) -> Records:

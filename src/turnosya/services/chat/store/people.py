@@ -12,14 +12,18 @@ from turnosya.runtime.database import Transaction
 from turnosya.services.chat.tables import blocks, conversations, marks, messages, reports, shops, waiting
 
 
-async def written_by(tx: Transaction, user_id: UUID, *, limit: int) -> Sequence[RowMapping]:
-    """What somebody wrote, the latest first."""
+async def written_by(
+    tx: Transaction, user_id: UUID, *, after: UUID | None, limit: int
+) -> Sequence[RowMapping]:
+    """What somebody wrote, the latest first, from before the message ``after`` on."""
     wanted = (
-        select(messages.c.conversation_id, messages.c.text, messages.c.sent_at)
+        select(messages.c.id, messages.c.conversation_id, messages.c.text, messages.c.sent_at)
         .where(messages.c.sender_id == user_id)
         .order_by(messages.c.id.desc())
         .limit(limit)
     )
+    if after is not None:
+        wanted = wanted.where(messages.c.id < after)
     return (await tx.execute(wanted)).mappings().all()
 
 

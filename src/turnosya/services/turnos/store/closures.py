@@ -207,7 +207,9 @@ async def read_proposal(tx: Transaction, proposal_id: UUID) -> Proposal | None:
     return None if row is None else _proposal(row)
 
 
-async def proposals_of(tx: Transaction, client_id: UUID, *, after: UUID | None, limit: int) -> list[Proposal]:
+async def proposals_of(
+    tx: Transaction, client_id: UUID, *, after: UUID | None, limit: int | None
+) -> list[Proposal]:
     """Offers to a client, the latest first."""
     statement = select(proposals).where(proposals.c.client_id == client_id)
     if after is not None:

@@ -40,7 +40,9 @@ async def remove(tx: Transaction, *, waiting_id: UUID | None = None, turno_id: U
     await tx.execute(delete(waiting).where(wanted))
 
 
-async def of_client(tx: Transaction, client_id: UUID, *, after: UUID | None, limit: int) -> list[Waiting]:
+async def of_client(
+    tx: Transaction, client_id: UUID, *, after: UUID | None, limit: int | None
+) -> list[Waiting]:
     """What a client waits for, in the order in which they said so."""
     statement = select(waiting).where(waiting.c.client_id == client_id)
     if after is not None:
