@@ -278,6 +278,27 @@ async def test_its_owner_is_reminded_twice_and_then_it_ends(street: Street) -> N
     assert await is_verified(street, shop)
 
 
+async def test_the_service_clock_says_when_papers_end(street: Street) -> None:
+    shop = await street.a_shop()
+    await asked(street, shop)
+    await decided(street, shop, "approve")
+    clock = street.stage.clock
+    try:
+        for days, verified, seen in (
+            (336, True, ["reminded"]),
+            (359, True, ["reminded", "reminded"]),
+            (366, False, ["reminded", "reminded", "expired"]),
+        ):
+            clock.use(version=clock.version + 1, set_to=datetime.now(UTC) + timedelta(days=days))
+            # It ends by itself: the job comes after it.
+            assert await is_verified(street, shop) is verified
+            await street.stage.bus.call(TendVerifications())
+            assert (await steps(street, shop))[2:] == seen
+    finally:
+        clock.use(version=clock.version + 1, set_to=None)
+    assert not await is_verified(street, shop), "what has ended stays so"
+
+
 async def test_who_has_handed_in_new_papers_is_not_reminded(street: Street) -> None:
     shop = await street.a_shop()
     await asked(street, shop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -77,7 +78,7 @@ async def apply(
             after = replace(after, version=await store.reserve_version(tx, business_id))
             asks_turnos = rules.could_strand(before, after)
             if not asks_turnos:
-                await commit(tx, before, after, telling(after))
+                await commit(tx, before, after, telling(after), now=here.clock.now())
         if not asks_turnos:
             await _tell_at_once(here, after)
             return after
@@ -85,7 +86,7 @@ async def apply(
         async with here.db.transaction() as tx:
             present = await store.lock(tx, business_id)
             if present is not None and present.version == before.version:
-                await commit(tx, before, after, telling(after))
+                await commit(tx, before, after, telling(after), now=here.clock.now())
                 return after
     raise Conflict
 
@@ -113,7 +114,12 @@ def _changeable(state: BusinessState | None, actor_id: UUID, may: May) -> Busine
 
 
 async def commit(
-    tx: Transaction, before: BusinessState, after: BusinessState, besides: Sequence[Event] = ()
+    tx: Transaction,
+    before: BusinessState,
+    after: BusinessState,
+    besides: Sequence[Event] = (),
+    *,
+    now: datetime,
 ) -> None:
     """Stores the new state with the events that tell of it; ``before`` is locked in this transaction.
 
@@ -121,9 +127,9 @@ async def commit(
     """
     await store.replace(tx, before, after)
     if rules.is_another_name(before, after):
-        await papers.end_with_name(tx, before, after, actor_id=before.owner_id)
+        await papers.end_with_name(tx, before, after, now=now)
     if after.deleted:
-        await papers.end_all(tx, before.id)
+        await papers.end_all(tx, before.id, now=now)
     shown = await pictures.delete_all(tx, before.id) if after.deleted else []
     released = [FileReleased(file_id=one.file_id, by=one.by) for one in shown]
     for event in (BusinessChanged(business=after.told()), *released, *besides):
@@ -146,7 +152,7 @@ async def add(
         nonlocal added
         before = await locked(tx, business_id, actor_id)
         added = replace(decide(before), version=await store.reserve_version(tx, business_id))
-        await commit(tx, before, added)
+        await commit(tx, before, added, now=here.clock.now())
         return 201, shown(added)
 
     kept = await once.answer(here.db, work)

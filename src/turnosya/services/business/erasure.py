@@ -85,7 +85,7 @@ async def forget(here: Businesses, event: PersonErased) -> None:
             await _close(here, state.id, event.user_id)
     async with here.db.transaction() as tx:
         for business_id in await store.of_person(tx, event.user_id):
-            await _take_off(tx, business_id, event.user_id)
+            await _take_off(here, tx, business_id, event.user_id)
         await ratings.forget(tx, event.user_id)
         await verifications.forget_actor(tx, event.user_id)
         await reports.forget(tx, event.user_id)
@@ -101,7 +101,7 @@ async def _close(here: Businesses, business_id: UUID, owner_id: UUID) -> None:
         return
 
 
-async def _take_off(tx: Transaction, business_id: UUID, user_id: UUID) -> None:
+async def _take_off(here: Businesses, tx: Transaction, business_id: UUID, user_id: UUID) -> None:
     before = await store.lock(tx, business_id)
     if before is None:
         return
@@ -120,7 +120,7 @@ async def _take_off(tx: Transaction, business_id: UUID, user_id: UUID) -> None:
     if after == before:
         return
     after = replace(after, version=await store.reserve_version(tx, business_id))
-    await changes.commit(tx, before, after)
+    await changes.commit(tx, before, after, now=here.clock.now())
 
 
 def _nameless(member: StaffMember, user_id: UUID) -> StaffMember:

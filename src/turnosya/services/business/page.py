@@ -18,7 +18,6 @@ from markupsafe import Markup
 
 from turnosya.contracts.files import path_of
 from turnosya.contracts.turnos import GetOpening, Opening
-from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import NotFound, Unavailable
 from turnosya.runtime.problems import Language, said_in
 from turnosya.services.business import categories, page_data
@@ -75,7 +74,7 @@ async def page(here: Businesses, slug: str, language: Language) -> str:
             raise NotFound
         latest = await ratings.listed(tx, state.id, after=None, limit=_RATINGS)
         gallery = await pictures.gallery(tx, state.id)
-    return _written(Shown(state, await _opening(here, state), latest, gallery), language, here.public_url)
+    return _written(here, Shown(state, await _opening(here, state), latest, gallery), language)
 
 
 async def _opening(here: Businesses, state: BusinessState) -> Opening | None:
@@ -87,9 +86,9 @@ async def _opening(here: Businesses, state: BusinessState) -> Opening | None:
         return None
 
 
-def _written(shown: Shown, language: Language, public_url: str) -> str:
+def _written(here: Businesses, shown: Shown, language: Language) -> str:
     said = shown.state.profile
-    at = page_data.Addresses(f"{public_url}/b/{shown.state.slug}", public_url)
+    at = page_data.Addresses(f"{here.public_url}/b/{shown.state.slug}", here.public_url)
     address = at.page
     words = {name: said_in(say, language) for name, say in WORDS.items()}
     kind = None if said.category is None else categories.known(said.category)
@@ -99,7 +98,7 @@ def _written(shown: Shown, language: Language, public_url: str) -> str:
         locale=_LOCALES[language],
         words=words,
         business=said,
-        verified=shown.state.is_verified(real_now()),
+        verified=shown.state.is_verified(here.clock.now()),
         category=said.category if kind is None else said_in(categories.CATEGORIES[kind], language),
         address_line=None if said.address is None else said.address.line,
         summary=summary[:_SUMMARY_CHARACTERS],
@@ -118,7 +117,7 @@ def _written(shown: Shown, language: Language, public_url: str) -> str:
         portrait_image=_image(shown.state.portrait_image),
         gallery=[_image(one) for one in shown.gallery],
         # The first is what messengers show beside the link.
-        previews=[{**image, "medium": f"{public_url}{image['medium']}"} for image in _previews(shown)],
+        previews=[{**image, "medium": f"{here.public_url}{image['medium']}"} for image in _previews(shown)],
         linked_data=_script(page_data.local_business(shown.state, shown.opening, shown.gallery, at=at)),
     )
 

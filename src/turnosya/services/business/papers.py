@@ -17,7 +17,6 @@ from turnosya.contracts.business import (
     VerificationExpiring,
 )
 from turnosya.contracts.files import FileGone, FileReleased
-from turnosya.runtime.clock import real_now
 from turnosya.runtime.messages import Nothing
 from turnosya.services.business.store import businesses
 from turnosya.services.business.store import verifications as store
@@ -67,18 +66,18 @@ async def end(tx: Transaction, verification: Verification, step: Step) -> Verifi
     return ended
 
 
-async def end_all(tx: Transaction, business_id: UUID) -> None:
+async def end_all(tx: Transaction, business_id: UUID, *, now: datetime) -> None:
     """The business is closed, and with it all that it asked."""
     for one in (await store.live(tx, business_id)).values():
-        await end(tx, one, Step(real_now(), "withdrawn", None, None))
+        await end(tx, one, Step(now, "withdrawn", None, None))
 
 
 async def end_with_name(
-    tx: Transaction, before: BusinessState, after: BusinessState, *, actor_id: UUID
+    tx: Transaction, before: BusinessState, after: BusinessState, *, now: datetime
 ) -> None:
     """It is called otherwise: what was asked or holds was for another name, and its owner is told."""
     for one in (ended := await store.live(tx, before.id)).values():
-        await end(tx, one, Step(real_now(), "renamed", actor_id, None))
+        await end(tx, one, Step(now, "renamed", before.owner_id, None))
     if ended:
         await tx.publish(
             VerificationEndedByName(
@@ -99,7 +98,7 @@ async def gone(tx: Transaction, event: FileGone) -> None:
 
 async def tend(here: Businesses, _request: TendVerifications) -> Nothing:
     """The job: owners are reminded, and what is over ends; each by itself, so that a kill repeats nothing."""
-    now = real_now()
+    now = here.clock.now()
     told = 0
     for _ in range(_PAGES):
         async with here.db.read() as tx:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -62,7 +61,7 @@ async def request(
         if kept is not None:
             return kept
     await _check_papers(here, business_id, actor_id, file_ids)
-    now = real_now()
+    now = here.clock.now()
 
     async def work(tx: Transaction) -> tuple[int, Mapping[str, Any]]:
         state = await changes.locked(tx, business_id, actor_id)
@@ -95,7 +94,7 @@ async def withdraw(here: Businesses, business_id: UUID, actor_id: UUID) -> None:
         waiting = (await store.live(tx, business_id)).get("pending")
         if waiting is None:
             raise NotFound
-        await papers.end(tx, waiting, Step(real_now(), "withdrawn", actor_id, None))
+        await papers.end(tx, waiting, Step(here.clock.now(), "withdrawn", actor_id, None))
 
 
 async def read(
@@ -128,7 +127,7 @@ async def queue(
 
 async def approve(here: Businesses, business_id: UUID, admin_id: UUID) -> tuple[Verification, list[Step]]:
     """The business is verified from now on; once more changes nothing. Raises NotFound, Conflict."""
-    now = real_now()
+    now = here.clock.now()
     async with here.db.transaction() as tx:
         state, live = await _decidable(tx, business_id)
         waiting, holding = live.get("pending"), live.get("approved")
@@ -152,7 +151,7 @@ async def approve(here: Businesses, business_id: UUID, admin_id: UUID) -> tuple[
         await tx.publish(
             VerificationApproved(**_of(state), expires_on=day_in(state.profile.timezone, expires_at))
         )
-        await tx.publish(_noted("business_verified", state, admin_id, now))
+        await tx.publish(_noted("business_verified", state, admin_id))
         return approved, await store.history(tx, business_id)
 
 
@@ -160,7 +159,7 @@ async def reject(
     here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str
 ) -> tuple[Verification, list[Step]]:
     """What waits is not taken, and why; what holds goes on until it ends. Raises NotFound, Conflict."""
-    now = real_now()
+    now = here.clock.now()
     async with here.db.transaction() as tx:
         state, live = await _decidable(tx, business_id)
         waiting = live.get("pending")
@@ -171,7 +170,7 @@ async def reject(
             return last, await store.history(tx, business_id)
         rejected = await papers.end(tx, waiting, Step(now, "rejected", admin_id, reason))
         await tx.publish(VerificationRejected(**_of(state), reason=reason))
-        await tx.publish(_noted("business_verification_rejected", state, admin_id, now))
+        await tx.publish(_noted("business_verification_rejected", state, admin_id))
         return rejected, await store.history(tx, business_id)
 
 
@@ -179,7 +178,7 @@ async def revoke(
     here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str
 ) -> tuple[Verification, list[Step]]:
     """The business is not verified any more, and why. Raises NotFound, Conflict if it is not."""
-    now = real_now()
+    now = here.clock.now()
     async with here.db.transaction() as tx:
         state, live = await _decidable(tx, business_id)
         holding = live.get("approved")
@@ -187,7 +186,7 @@ async def revoke(
             raise Conflict
         revoked = await papers.end(tx, holding, Step(now, "revoked", admin_id, reason))
         await tx.publish(VerificationRevoked(**_of(state), reason=reason))
-        await tx.publish(_noted("business_verification_revoked", state, admin_id, now))
+        await tx.publish(_noted("business_verification_revoked", state, admin_id))
         return revoked, await store.history(tx, business_id)
 
 
@@ -195,8 +194,9 @@ def _of(state: BusinessState) -> dict[str, Any]:
     return {"business_id": state.id, "business_name": state.profile.name, "owner_id": state.owner_id}
 
 
-def _noted(kind: str, state: BusinessState, admin_id: UUID, now: datetime) -> SecurityNoted:
-    return SecurityNoted(kind=kind, actor_id=admin_id, subject_id=state.owner_id, at=now)
+def _noted(kind: str, state: BusinessState, admin_id: UUID) -> SecurityNoted:
+    # The audit is on real time, as logs are.
+    return SecurityNoted(kind=kind, actor_id=admin_id, subject_id=state.owner_id, at=real_now())
 
 
 async def _decidable(tx: Transaction, business_id: UUID) -> tuple[BusinessState, dict[Status, Verification]]:

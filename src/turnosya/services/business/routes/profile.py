@@ -9,7 +9,6 @@ from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
-from turnosya.runtime.clock import real_now
 from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
@@ -17,6 +16,7 @@ from turnosya.runtime.messages import Conflict, Forbidden, invalid
 from turnosya.runtime.pages import Listed, Page, Paged, after_id, bad_cursor
 from turnosya.runtime.problems import Language, refuses
 from turnosya.services.business import categories, finding, profile, values
+from turnosya.services.business.context import Businesses
 from turnosya.services.business.finding import When
 from turnosya.services.business.refusals import NO_PLACE, BusinessHasAppointments
 from turnosya.services.business.routes.forms import (
@@ -181,7 +181,9 @@ class BusinessShown(Resource):
 async def open_business(here: Here, body: NewBusiness, caller: SignedIn, once: OnceOnly) -> Response:
     """Open a business; its owner is the first member of its staff."""
     said = Profile(**_columns({name: getattr(body, name) for name in NewBusiness.model_fields}))
-    kept = await profile.open_business(here, caller.user_id, said, once=once, shown=_json)
+    kept = await profile.open_business(
+        here, caller.user_id, said, once=once, shown=lambda state: json_of(shown(here, state))
+    )
     return kept_response(kept)
 
 
@@ -212,12 +214,12 @@ async def search(
         near=near,
         radius_m=None if radius_km is None else radius_km * 1000,
         min_rating=min_rating,
-        verified_at=real_now() if verified else None,
+        verified_at=here.clock.now() if verified else None,
         sort=sort,
     )
     when = When(open_now, free_on)
     answer = await finding.search(here, wanted, when, after=_place(page), limit=page.read)
-    items = [shown(one.state) for one in answer.found]
+    items = [shown(here, one.state) for one in answer.found]
     if answer.cut_after is not None:
         return page.so_far(items, last=_sort_values(answer.cut_after))
     by_id = {one.state.id: one for one in answer.found}
@@ -265,13 +267,13 @@ def _names(key: str) -> dict[Language, str]:
 async def mine(here: Here, caller: SignedIn, page: Paged) -> Listed[BusinessShown]:
     """The caller's own businesses."""
     found = await profile.owned_by(here, caller.user_id, after=after_id(page), limit=page.read)
-    return page.of([shown(one) for one in found], sort_values=lambda one: [one.id])
+    return page.of([shown(here, one) for one in found], sort_values=lambda one: [one.id])
 
 
 @routes.get("/{business_id}")
 async def read(here: Here, business_id: UUID, caller: MaybeSignedIn) -> BusinessShown:
     """One business."""
-    return shown(await profile.read(here, business_id, caller))
+    return shown(here, await profile.read(here, business_id, caller))
 
 
 @routes.patch("/{business_id}", responses=refuses(Forbidden, Conflict, NeedsDecision))
@@ -280,7 +282,7 @@ async def change(here: Here, business_id: UUID, body: BusinessChange, caller: Si
     changed = await profile.change(
         here, business_id, caller.user_id, _columns(body.sent()), on_conflict=body.on_conflict
     )
-    return shown(changed)
+    return shown(here, changed)
 
 
 @routes.delete(
@@ -309,7 +311,7 @@ def _columns(sent: dict[str, Any]) -> dict[str, Any]:
     return held
 
 
-def shown(state: BusinessState) -> BusinessShown:
+def shown(here: Businesses, state: BusinessState) -> BusinessShown:
     """The profile as an answer."""
     said = state.profile
     kind = None if said.category is None else categories.known(said.category)
@@ -332,7 +334,7 @@ def shown(state: BusinessState) -> BusinessShown:
         rating=Rating(average=state.average, count=sum(state.rating_counts)),
         rating_distribution={str(stars): times for stars, times in enumerate(state.rating_counts, 1)},
         distance_m=state.distance_m,
-        verified=state.is_verified(real_now()),
+        verified=state.is_verified(here.clock.now()),
         profile_image=None if state.profile_image is None else image_shown(state.profile_image),
         portrait_image=None if state.portrait_image is None else image_shown(state.portrait_image),
         created_at=at_home(state.created_at, state),
@@ -340,7 +342,3 @@ def shown(state: BusinessState) -> BusinessShown:
         if state.suspension is None
         else SuspensionShown(at=at_home(state.suspension.at, state), reason=state.suspension.reason),
     )
-
-
-def _json(state: BusinessState) -> dict[str, Any]:
-    return json_of(shown(state))

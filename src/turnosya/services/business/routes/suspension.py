@@ -34,11 +34,10 @@ class NewSuspension(Closed):
 @routes.post("", responses=refuses(Forbidden, Conflict, NeedsDecision))
 async def suspend(here: Here, business_id: UUID, body: NewSuspension, admin: Admin) -> BusinessShown:
     """Take a business off (admin)."""
-    return shown(
-        await suspension.suspend(
-            here, business_id, admin.user_id, reason=body.reason, on_conflict=body.on_conflict
-        )
+    state = await suspension.suspend(
+        here, business_id, admin.user_id, reason=body.reason, on_conflict=body.on_conflict
     )
+    return shown(here, state)
 
 
 @routes.delete("", status_code=204, response_class=Response, responses=refuses(Forbidden, Conflict))
