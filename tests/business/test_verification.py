@@ -299,6 +299,33 @@ async def test_the_service_clock_says_when_papers_end(street: Street) -> None:
     assert not await is_verified(street, shop), "what has ended stays so"
 
 
+async def test_a_word_of_an_admin_is_for_the_papers_they_have_seen(street: Street) -> None:
+    shop = await street.a_shop()
+
+    async def is_about_others(how: str, **body: str) -> None:
+        path = f"{shop}/verification/{how}"
+        await street.refused("POST", path, body, by=ADMIN, status=409, code="conflict")
+
+    seen = (await asked(street, shop))["id"]
+    await street.got("DELETE", f"{shop}/verification", by=street.ana, status=204)
+    other = (await asked(street, shop))["id"]
+    await is_about_others("approve", verification_id=seen)
+    await is_about_others("reject", reason="Borroso", verification_id=seen)
+    assert not await is_verified(street, shop)
+    for _ in range(2):
+        approved = await decided(street, shop, "approve", verification_id=other)
+        assert (approved["id"], approved["status"]) == (other, "approved")
+    new = (await asked(street, shop))["id"]
+    # What holds is not what waits.
+    await is_about_others("approve", verification_id=other)
+    for _ in range(2):
+        assert (await decided(street, shop, "reject", reason="No", verification_id=new))["id"] == new
+    await is_about_others("revoke", reason="Otra", verification_id=new)
+    assert await is_verified(street, shop)
+    revoked = await decided(street, shop, "revoke", reason="Otra", verification_id=other)
+    assert (revoked["id"], revoked["status"]) == (other, "revoked")
+
+
 async def test_who_has_handed_in_new_papers_is_not_reminded(street: Street) -> None:
     shop = await street.a_shop()
     await asked(street, shop)

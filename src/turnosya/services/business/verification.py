@@ -125,16 +125,23 @@ async def queue(
         return await store.queue(tx, status, after=after, limit=limit)
 
 
-async def approve(here: Businesses, business_id: UUID, admin_id: UUID) -> tuple[Verification, list[Step]]:
-    """The business is verified from now on; once more changes nothing. Raises NotFound, Conflict."""
+async def approve(
+    here: Businesses, business_id: UUID, admin_id: UUID, *, seen_id: UUID | None = None
+) -> tuple[Verification, list[Step]]:
+    """The business is verified from now on; once more changes nothing. Raises NotFound, Conflict.
+
+    ``seen_id`` is the request that the admin has looked at: another one was handed in since → Conflict.
+    """
     now = here.clock.now()
     async with here.db.transaction() as tx:
         state, live = await _decidable(tx, business_id)
         waiting, holding = live.get("pending"), live.get("approved")
         if waiting is None:
-            if holding is None:
+            if holding is None or not _is_meant(holding, seen_id):
                 raise Conflict
             return holding, await store.history(tx, business_id)
+        if not _is_meant(waiting, seen_id):
+            raise Conflict
         if holding is not None:
             await papers.end(tx, holding, Step(now, "superseded", admin_id, None))
         held_until = None if holding is None else holding.expires_at
@@ -156,7 +163,7 @@ async def approve(here: Businesses, business_id: UUID, admin_id: UUID) -> tuple[
 
 
 async def reject(
-    here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str
+    here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str, seen_id: UUID | None = None
 ) -> tuple[Verification, list[Step]]:
     """What waits is not taken, and why; what holds goes on until it ends. Raises NotFound, Conflict."""
     now = here.clock.now()
@@ -165,9 +172,11 @@ async def reject(
         waiting = live.get("pending")
         if waiting is None:
             last = await store.latest(tx, business_id)
-            if last is None or last.status != "rejected":
+            if last is None or last.status != "rejected" or not _is_meant(last, seen_id):
                 raise Conflict
             return last, await store.history(tx, business_id)
+        if not _is_meant(waiting, seen_id):
+            raise Conflict
         rejected = await papers.end(tx, waiting, Step(now, "rejected", admin_id, reason))
         await tx.publish(VerificationRejected(**_of(state), reason=reason))
         await tx.publish(_noted("business_verification_rejected", state, admin_id))
@@ -175,19 +184,23 @@ async def reject(
 
 
 async def revoke(
-    here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str
+    here: Businesses, business_id: UUID, admin_id: UUID, *, reason: str, seen_id: UUID | None = None
 ) -> tuple[Verification, list[Step]]:
     """The business is not verified any more, and why. Raises NotFound, Conflict if it is not."""
     now = here.clock.now()
     async with here.db.transaction() as tx:
         state, live = await _decidable(tx, business_id)
         holding = live.get("approved")
-        if holding is None:
+        if holding is None or not _is_meant(holding, seen_id):
             raise Conflict
         revoked = await papers.end(tx, holding, Step(now, "revoked", admin_id, reason))
         await tx.publish(VerificationRevoked(**_of(state), reason=reason))
         await tx.publish(_noted("business_verification_revoked", state, admin_id))
         return revoked, await store.history(tx, business_id)
+
+
+def _is_meant(one: Verification, seen_id: UUID | None) -> bool:
+    return seen_id is None or one.id == seen_id
 
 
 def _of(state: BusinessState) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Body, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.files import FileFacts, FileNotUsable
 from turnosya.runtime.field_errors import WORDS
 from turnosya.runtime.fields import Closed, Instant, Resource
-from turnosya.runtime.http import Admin, NoBody, OnceOnly, SignedIn, json_of, kept_response, router
+from turnosya.runtime.http import Admin, OnceOnly, SignedIn, json_of, kept_response, router
 from turnosya.runtime.messages import Conflict, Forbidden, Unavailable, invalid
 from turnosya.runtime.pages import Listed, Paged, after_id
 from turnosya.runtime.problems import refuses
@@ -30,8 +30,14 @@ class Papers(Closed):
     file_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_DOCUMENTS)]
 
 
-class Why(Closed):
-    """Why, as the owner is told."""
+class Seen(Closed):
+    """`verification_id` is what the admin has looked at: 409 where another one has come since."""
+
+    verification_id: UUID | None = None
+
+
+class Why(Seen):
+    """Why, as the owner is told; `verification_id` is what the admin has looked at."""
 
     reason: Reason
 
@@ -151,21 +157,30 @@ async def withdraw(here: Here, business_id: UUID, caller: SignedIn) -> Response:
 
 
 @routes.post("/approve", responses=refuses(Forbidden, Conflict))
-async def approve(here: Here, business_id: UUID, admin: Admin, *, _body: NoBody = None) -> VerificationShown:
+async def approve(
+    here: Here, business_id: UUID, admin: Admin, *, body: Annotated[Seen | None, Body()] = None
+) -> VerificationShown:
     """The papers are good (admin)."""
-    return _shown(*await verification.approve(here, business_id, admin.user_id))
+    seen_id = None if body is None else body.verification_id
+    return _shown(*await verification.approve(here, business_id, admin.user_id, seen_id=seen_id))
 
 
 @routes.post("/reject", responses=refuses(Forbidden, Conflict))
 async def reject(here: Here, business_id: UUID, body: Why, admin: Admin) -> VerificationShown:
     """The papers are not taken (admin)."""
-    return _shown(*await verification.reject(here, business_id, admin.user_id, reason=body.reason))
+    found = await verification.reject(
+        here, business_id, admin.user_id, reason=body.reason, seen_id=body.verification_id
+    )
+    return _shown(*found)
 
 
 @routes.post("/revoke", responses=refuses(Forbidden, Conflict))
 async def revoke(here: Here, business_id: UUID, body: Why, admin: Admin) -> VerificationShown:
     """Take a verification back (admin)."""
-    return _shown(*await verification.revoke(here, business_id, admin.user_id, reason=body.reason))
+    found = await verification.revoke(
+        here, business_id, admin.user_id, reason=body.reason, seen_id=body.verification_id
+    )
+    return _shown(*found)
 
 
 def _columns(found: Verification, steps: Sequence[Step]) -> dict[str, Any]:
