@@ -1,6 +1,6 @@
 """RabbitMQ as a cluster of three, and a PostgreSQL or Redis for each service that has one.
 
-A store of its own, so that a network policy can say what the design says: nobody else can open it.
+A store of its own, so that a network policy can say it too: nobody else can open it.
 Where the platform offers managed ones, an overlay leaves these out and its Secrets name those.
 """
 

@@ -13,7 +13,7 @@ from turnosya.runtime.messages import ServiceError
 
 log = structlog.get_logger()
 
-# Jobs forgets a process that has been silent for five of these (design, "Clocks").
+# Jobs forgets a process that has been silent for five of these (ARCHITECTURE.md, "Clocks").
 HEARTBEAT_S = 1.0
 
 

@@ -106,6 +106,31 @@ def test_every_file_that_a_page_names_is_there_and_has_what_is_named_with_it() -
     assert wrong == []
 
 
+def test_every_setting_and_every_command_that_a_page_names_exists() -> None:
+    settings = set(re.findall(r"TURNOSYA_[A-Z0-9_]+", (ROOT / "docs" / "settings.md").read_text()))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    wrong: list[str] = []
+    for page in pages():
+        text = page.read_text()
+        named = set(re.findall(r"TURNOSYA_[A-Z0-9_]*[A-Z0-9]", text)) - settings
+        made = set(re.findall(r"`make ([a-z-]+)", text)) - targets
+        wrong += [f"{short(page)}: {one}" for one in sorted(named | made)]
+    assert wrong == []
+
+
+def test_no_comment_refers_to_pages_that_are_not_here() -> None:
+    elsewhere = re.compile(
+        r"(?<![\w-])(?:design|services|api|style|booking-rules)\.md\b|\(design, |the booking rules\b"
+    )
+    found = {
+        f"{short(path)}: {match[0]}"
+        for path in files()
+        if path.suffix in {".py", ".md", ".lua"} and path != Path(__file__)
+        for match in elsewhere.finditer(text_of(path))
+    }
+    assert found == set()
+
+
 @cache
 def _ending_in(name: str) -> tuple[Path, ...]:
     plain = name.removeprefix("./")

@@ -12,7 +12,7 @@ def real_now() -> datetime:
 class Clock:
     """Tells the instant by which the product decides; leases, codes, tokens and logs stay on real time.
 
-    When set it stands still until it is released (design, "Clocks").
+    When set it stands still until it is released (ARCHITECTURE.md, "Clocks").
     """
 
     def __init__(self) -> None:

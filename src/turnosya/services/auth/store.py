@@ -1,7 +1,7 @@
 """Auth's Redis: its scripts, what they answer and the few plain reads.
 
 Whatever changes something is one script, so that no two copies can decide differently and no event
-can be lost between a change and its telling (design, "Nothing lost").
+can be lost between a change and its telling (ARCHITECTURE.md, "An event").
 """
 
 from __future__ import annotations
