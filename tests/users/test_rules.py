@@ -2,6 +2,7 @@
 
 import pytest
 
+from turnosya.runtime import mail
 from turnosya.services.users import rules
 
 
@@ -23,7 +24,7 @@ def test_a_name_is_one_short_line(name: str) -> None:
     [("Ana@Mail.COM", "Ana@mail.com"), (" ana@mail.com ", "ana@mail.com"), ("a+b@x.test", "a+b@x.test")],
 )
 def test_an_address_is_kept_with_its_domain_in_lower_case(sent: str, kept: str) -> None:
-    assert rules.email_address(sent) == kept
+    assert mail.canonical(sent) == kept
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,7 @@ def test_an_address_is_kept_with_its_domain_in_lower_case(sent: str, kept: str) 
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="e-mail"):
-        rules.email_address(text)
+        mail.canonical(text)
 
 
 @pytest.mark.parametrize(

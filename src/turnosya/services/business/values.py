@@ -8,7 +8,6 @@ from importlib import resources
 from urllib.parse import urlsplit
 
 import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 
 from turnosya.runtime.field_errors import wrong
 from turnosya.services.business.refusals import NO_ADDRESS, NO_COUNTRY, NO_CURRENCY, NO_PAYMENT, NO_PHONE
@@ -84,15 +83,6 @@ def business_phone(text: str) -> str:
     if number.extension or not phonenumbers.is_valid_number(number):
         raise wrong("phone", NO_PHONE)
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def email_address(text: str) -> str:
-    """An address with its domain in lower case. Raises ValueError for what is none."""
-    try:
-        # The test environment asks nothing of the network and allows the domain `test` (RFC 6761).
-        return validate_email(text.strip(), test_environment=True).normalized
-    except EmailNotValidError as error:
-        raise wrong("email") from error
 
 
 def web_address(text: str) -> str:

@@ -6,8 +6,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-from email_validator import EmailNotValidError, validate_email
-
+from turnosya.runtime import mail
 from turnosya.runtime.field_errors import wrong
 from turnosya.runtime.messages import Say
 
@@ -36,20 +35,10 @@ def person_name(text: str) -> str:
     return name
 
 
-def email_address(text: str) -> str:
-    """The address as it is stored: domain in lower case. Raises ValueError for what is none."""
-    try:
-        # The test environment asks nothing of the network and allows the domain `test` (RFC 6761).
-        parts = validate_email(text.strip(), test_environment=True)
-    except EmailNotValidError as error:
-        raise wrong("email") from error
-    return parts.normalized
-
-
 def presented_email(text: str) -> str:
     """What somebody typed, in the form in which it is stored if it is an address."""
     try:
-        return email_address(text)
+        return mail.canonical(text)
     except ValueError:
         return text
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Response
 from pydantic import AfterValidator, Field
 
 from turnosya.contracts.turnos import NeedsDecision
+from turnosya.runtime import mail
 from turnosya.runtime.field_errors import wrong_field
 from turnosya.runtime.fields import CalendarDate, Closed, Instant, Resource
 from turnosya.runtime.http import MaybeSignedIn, OnceOnly, SignedIn, json_of, kept_response, router
@@ -39,7 +40,7 @@ Category = Annotated[str, Field(max_length=50), AfterValidator(values.one_line)]
 Zone = Annotated[str, Field(max_length=100), AfterValidator(values.zone_name)]
 Country = Annotated[str, Field(max_length=2), AfterValidator(values.country_code)]
 Phone = Annotated[str, Field(max_length=32), AfterValidator(values.business_phone)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(values.email_address)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(mail.canonical)]
 Website = Annotated[str, Field(max_length=500), AfterValidator(values.web_address)]
 Payment = Annotated[str, AfterValidator(values.payment)]
 Payments = Annotated[list[Payment], Field(max_length=30)]

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from turnosya.contracts.auth import AccessChanged
 from turnosya.contracts.files import path_of
+from turnosya.runtime import mail
 from turnosya.runtime.fields import Instant, Resource
 from turnosya.runtime.http import ACCESS_ENDED, context_of, json_of
 from turnosya.runtime.phones import canonical
@@ -17,7 +18,7 @@ from turnosya.services.users.store.accounts import Account
 
 Phone = Annotated[str, AfterValidator(canonical)]
 PersonName = Annotated[str, Field(max_length=1000), AfterValidator(rules.person_name)]
-Email = Annotated[str, Field(max_length=254), AfterValidator(rules.email_address)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(mail.canonical)]
 NewPassword = Annotated[str, Field(max_length=1000), AfterValidator(rules.new_password)]
 Password = Annotated[str, Field(max_length=1000)]
 Code = Annotated[str, Field(max_length=20)]
