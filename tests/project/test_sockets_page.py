@@ -4,8 +4,9 @@ import json
 import re
 
 from tests.project.tree import ROOT, python_files
+from turnosya.services.chat import rules
 from turnosya.services.chat.shown import MessageShown
-from turnosya.services.chat.sockets import events
+from turnosya.services.chat.sockets import connection, engine, events
 
 PAGE = (ROOT / "docs" / "sockets.md").read_text()
 TOLD = re.compile(r'packed\.event\(\s*"([\w:]+)"')
@@ -42,3 +43,20 @@ def test_what_a_client_hears_is_on_the_page() -> None:
 def test_the_message_on_the_page_has_the_fields_of_a_message() -> None:
     example = json.loads(PAGE.partition("```json\n")[2].partition("```")[0])
     assert example.keys() == MessageShown.model_fields.keys()
+
+
+def test_the_limits_on_the_page_are_those_of_the_code() -> None:
+    table = PAGE.partition("\n## Limits\n")[2]
+    for limit in (
+        f"{rules.MAX_CHARACTERS:,} characters",
+        f"{rules.MESSAGES_A_SECOND:.0f} a second, {rules.BURST:.0f} at once",
+        f"one in {rules.TYPING_EVERY_S:.0f} s and conversation",
+        f"{rules.SYNC_PAGE} messages, {rules.SYNC_BYTES // 1024} KiB",
+        f"{connection.PACKETS_A_SECOND:.0f} a second, {connection.PACKETS_AT_ONCE:.0f} at once",
+        f"closed after {connection.TOO_FAST_AT_MOST} of these",
+        f"| one packet | {engine.MAX_PACKET_BYTES // 1024} KiB |",
+        f"| packets in one poll | {engine.MAX_PACKETS_A_POLL} |",
+        f"{engine.MAX_QUEUED_PACKETS} packets, {engine.MAX_QUEUED_BYTES // 1024**2} MiB",
+        f"answered in {engine.PONG_WITHIN_S} s",
+    ):
+        assert limit in table, limit

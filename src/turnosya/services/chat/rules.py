@@ -20,7 +20,7 @@ MESSAGES_A_SECOND, BURST = 5.0, 20.0
 TYPING_EVERY_S = 3.0
 SYNC_PAGE = 200
 # A socket is given up at 1 MiB that it has not read; 200 long messages in another script are 5 MB.
-_SYNC_BYTES = 256 * 1024
+SYNC_BYTES = 256 * 1024
 AWAY_AGAIN_AFTER_S = 4 * 3600.0
 _CONVERSATIONS_TYPED_IN = 1000
 
@@ -101,7 +101,7 @@ def fitting(lines: Sequence[Line]) -> int:
     size_bytes = 0
     for count, line in enumerate(lines):
         size_bytes += len(json.dumps([line.text, line.facts]))
-        if count and size_bytes > _SYNC_BYTES:
+        if count and size_bytes > SYNC_BYTES:
             return count
     return len(lines)
 

@@ -19,9 +19,9 @@ from turnosya.services.chat.rules import Allowance, Typing
 from turnosya.services.chat.sockets.engine import Engine
 
 WARNED_BEFORE_S = 60.0
-_PACKETS_A_SECOND, _PACKETS_AT_ONCE = 50.0, 200.0
+PACKETS_A_SECOND, PACKETS_AT_ONCE = 50.0, 200.0
 # Whoever goes on so long after having been told that it is too fast is no app.
-_TOO_FAST_AT_MOST = 500
+TOO_FAST_AT_MOST = 500
 # A token is checked each time; an app whose first one was refused comes with a fresh one.
 _TRIES_TO_CONNECT = 5
 
@@ -42,7 +42,7 @@ class Connection:
         self.pending: packet.Packet | None = None
         """A packet whose attachments are still to come."""
         now_s = asyncio.get_running_loop().time()
-        self._allowance = Allowance(_PACKETS_A_SECOND, _PACKETS_AT_ONCE, _PACKETS_AT_ONCE, now_s)
+        self._allowance = Allowance(PACKETS_A_SECOND, PACKETS_AT_ONCE, PACKETS_AT_ONCE, now_s)
         self.is_too_fast = False
         self._too_fast = 0
         self._tries = 0
@@ -79,7 +79,7 @@ class Connection:
         """Counts it. Who goes on too fast is told so for a while (``is_too_fast``), and then not served."""
         self.is_too_fast = self._allowance.take(asyncio.get_running_loop().time()) is not None
         self._too_fast += self.is_too_fast
-        return self._too_fast <= _TOO_FAST_AT_MOST
+        return self._too_fast <= TOO_FAST_AT_MOST
 
     def may_try_to_connect(self) -> bool:
         """Counts a try to say who it is."""
