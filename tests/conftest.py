@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.logs import log_plainly
 from tests.said import lines_that_tell
 from tests.servers import Servers, named_addresses, warden_of_this_run
 
@@ -13,6 +14,7 @@ _run = ExitStack()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    log_plainly()
     # Only the process that the person started: workers are told the warden's address by their environment.
     if not hasattr(config, "workerinput"):
         _run.enter_context(warden_of_this_run(config.rootpath))

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+from tests.logs import log_plainly
 from tests.servers import Servers
 from tests.stage import Stage, a_bus, a_transport
 from turnosya.runtime.bus import Envelope
@@ -141,4 +142,5 @@ async def main(told: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    log_plainly()
     asyncio.run(main(json.loads(sys.argv[1])))

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from tests.logs import log_plainly
 from tests.servers import Servers
 from tests.stage import Stage, a_bus, a_transport
 from tests.turnos.town import everybody_has_an_account
@@ -84,4 +85,5 @@ async def main(told: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    log_plainly()
     asyncio.run(main(json.loads(sys.argv[1])))
