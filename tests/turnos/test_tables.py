@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from tests.servers import Servers
 from turnosya.runtime.ids import new_id
-from turnosya.runtime.migrate import downgrade, prepare_database, upgrade
+from turnosya.runtime.migrate import prepare_database, upgrade
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 MIGRATIONS = "turnosya.services.turnos.migrations"
@@ -131,16 +131,3 @@ async def test_two_can_be_swapped_in_one_transaction(db: asyncpg.Connection[Any]
         await db.execute(moved, -hour, second)
     with pytest.raises(asyncpg.ExclusionViolationError):
         await db.execute(moved, hour, second)
-
-
-async def test_the_tables_can_be_taken_back_and_made_again(servers: Servers) -> None:
-    name = f"tables_{secrets.token_hex(4)}"
-    own = f"postgresql://{name}:secret@{servers.database_url.split('@')[-1].split('/')[0]}/{name}"
-    await prepare_database(servers.database_url, own)
-    for _ in range(2):
-        await upgrade(own, MIGRATIONS)
-        await downgrade(own, MIGRATIONS)
-    boss: asyncpg.Connection[Any] = await asyncpg.connect(servers.database_url)
-    await boss.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-    await boss.execute(f'DROP ROLE "{name}"')
-    await boss.close()
