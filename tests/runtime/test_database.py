@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from typing import Any
 
 import asyncpg
 import pytest
@@ -17,6 +18,7 @@ from turnosya.runtime.database import Database
 from turnosya.runtime.messages import Unavailable
 
 OVEN = a_service("oven")
+_ONE = text("SELECT 1 AS one")
 
 
 async def a_database(url: str, *, pool_size: int = 4) -> Database:
@@ -286,3 +288,34 @@ async def test_a_service_whose_data_are_newer_than_it_is_alive_and_not_ready(ser
             )
             await until(lambda: http.get("/readyz"), lambda answer: answer.status_code == 200)
         await connection.close()
+
+
+_FAREWELL_FIELDS = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
+_FAREWELL = b"E" + (4 + len(_FAREWELL_FIELDS)).to_bytes(4, "big") + _FAREWELL_FIELDS
+
+
+@pytest.mark.parametrize("way", ["transaction", "read", "at once"])
+async def test_a_connection_that_has_heard_the_server_end_is_unavailable_once_and_replaced(
+    servers: Servers, name: str, way: str
+) -> None:
+    await migrate.prepare_database(servers.database_url, own_url(servers.database_url, name))
+    db = await a_database(own_url(servers.database_url, name), pool_size=1)
+
+    async def ask() -> int:
+        if way == "at once":
+            [row] = await db.write(_ONE, {})
+            return int(row.one)
+        async with db.transaction() if way == "transaction" else db.read() as tx:
+            return int((await tx.execute(_ONE)).scalar_one())
+
+    assert await ask() == 1
+    taken = await db.engine.raw_connection()
+    driver: Any = taken.driver_connection
+    # What is still to come is the end of the socket, which a loop may see one turn later.
+    driver._protocol.data_received(_FAREWELL)
+    assert not driver.is_closed()
+    taken.close()
+    with pytest.raises(Unavailable):
+        await ask()
+    assert await ask() == 1
+    await db.close()

@@ -293,7 +293,8 @@ async def _unavailable_when_away(name: str) -> AsyncGenerator[None]:
             raise
         log.warning("database_away", why=type(error).__name__)
         raise Unavailable from error
-    except (ConnectionError, TimeoutError, OSError) as error:
+    except (ConnectionError, TimeoutError, OSError, asyncpg.InternalClientError) as error:
+        # The last: a server that ends tells idle connections first, and the driver uses such a one no more.
         log.warning("database_away", why=type(error).__name__)
         raise Unavailable from error
 
