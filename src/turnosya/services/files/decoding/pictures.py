@@ -99,6 +99,7 @@ def _smaller(image: Image.Image, side: int, path: Path) -> Image.Image:
     if small is image:
         scale = side / max(image.size)
         size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+        # Twelve megapixels are halved cheaply first: 2000 pixels for 1024 are nearly the usual twice.
+        small = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=1.9)
     small.save(path, "WEBP", **_VARIANT)
     return small
