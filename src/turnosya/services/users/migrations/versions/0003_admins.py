@@ -9,11 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the index, beside whoever writes: of millions of people it takes a while."""
+    """Makes the index, beside whoever writes: of millions of people it takes a while.
+
+    A half-made one, of a process that was killed while it made it, is made anew.
+    """
     with op.get_context().autocommit_block():
-        op.execute(
-            "CREATE INDEX CONCURRENTLY IF NOT EXISTS people_admins ON people (id) WHERE 'admin' = ANY(roles)"
-        )
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS people_admins")
+        op.execute("CREATE INDEX CONCURRENTLY people_admins ON people (id) WHERE 'admin' = ANY(roles)")
 
 
 def downgrade() -> None:
