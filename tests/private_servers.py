@@ -23,6 +23,8 @@ from turnosya.embedded.redis import redis_answers, wheel_server
 START_TIMEOUT_S = 60
 CLUSTER = (1, 2, 3)
 MISSING = "{program} is not there: `tools/test-servers` installs it, or says in one sentence what to do."
+# Settings of a PostgreSQL that nobody kills: it need not find its data again.
+_FORGETFUL = {"fsync": "off", "full_page_writes": "off", "wal_level": "minimal", "max_wal_senders": "0"}
 
 
 class CannotRun(Exception):
@@ -128,8 +130,8 @@ class DebianPostgres(PrivateProcess):
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": "",
             "max_connections": "300",
-            "fsync": "on" if self._fsync else "off",
             "timezone": "UTC",
+            **({} if self._fsync else _FORGETFUL),
         }
         flags = [f"--{name}={value}" for name, value in settings.items()]
         return [

@@ -130,7 +130,8 @@ class Stage:
         admin = make_url(self.servers.database_url)
         template = await _template(service, admin)
         own = template.set(database=f"{service.name}_{secrets.token_hex(4)}")
-        await _as_admin(admin, f'CREATE DATABASE "{own.database}" OWNER stage TEMPLATE "{template.database}"')
+        copy = f'CREATE DATABASE "{own.database}" TEMPLATE "{template.database}"'
+        await _as_admin(admin, f"{copy} OWNER stage STRATEGY file_copy")
         return own.render_as_string(hide_password=False)
 
     async def tell(self, *events: Event) -> list[Envelope]:

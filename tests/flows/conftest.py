@@ -1,4 +1,4 @@
-"""One system a form and worker, shared by all flows of it."""
+"""One system a form and worker, shared by all flows of it, and ended with the last."""
 
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(180))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def zygote(request: pytest.FixtureRequest) -> Generator[Zygote]:
     """The process from which all processes of ours are forked."""
     zygote = Zygote(request.config.rootpath)
@@ -27,14 +27,14 @@ def zygote(request: pytest.FixtureRequest) -> Generator[Zygote]:
     zygote.close()
 
 
-@pytest.fixture(scope="session", params=[Form.MEMORY, Form.SPLIT], ids=lambda form: form.name.lower())
+@pytest.fixture(scope="package", params=[Form.MEMORY, Form.SPLIT], ids=lambda form: form.name.lower())
 def form(request: pytest.FixtureRequest) -> Form:
     """Every flow runs in both forms, unless it says in which; some also in what lies between the two."""
     chosen: Form = request.param
     return chosen
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def system(
     form: Form, servers: Servers, zygote: Zygote, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[System]:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.servers import NAMED_IN, WORKER, Servers
 from turnosya.app import SERVICES, queues
 from turnosya.embedded.ports import FIRST, LAST, free_port
 from turnosya.runtime.redis import open_redis
+from turnosya.tour.client import trusted
 
 START_S = 40.0
 SETTLE_S = 20.0
@@ -103,7 +104,7 @@ class Process:
     async def until_ready(self) -> None:
         address = f"http://127.0.0.1:{self.operations_port}/readyz"
         try:
-            async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
+            async with asyncio.timeout(START_S), httpx.AsyncClient(verify=trusted()) as http:
                 while True:
                     with suppress(httpx.HTTPError):
                         if (await http.get(address)).is_success:
@@ -224,7 +225,7 @@ class System:
 
     async def until_ready(self) -> None:
         """The gateway says so, and every service answers the others."""
-        async with asyncio.timeout(START_S), httpx.AsyncClient() as http:
+        async with asyncio.timeout(START_S), httpx.AsyncClient(verify=trusted()) as http:
             while True:
                 health = await http.get(f"{self.url}/v1/checks/health", timeout=10)
                 if health.is_success and health.json()["status"] == "ok":
@@ -259,28 +260,35 @@ class System:
         One after the other is looked at, and an event may meanwhile pass from one not yet looked at to
         one that was: two rounds in a row find nothing waiting, and that nothing was heard in between.
         """
-        async with asyncio.timeout(within_s):
+        async with asyncio.timeout(within_s), AsyncExitStack() as stack:
+            looks: dict[str, asyncpg.Connection[asyncpg.Record]] = {}
+            for service, url in self.databases.items():
+                looks[service] = await asyncpg.connect(url)
+                stack.push_async_callback(looks[service].close)
             before: list[int | None] = []
             while True:
-                heard = [await self._heard_by(service) for service in self.databases]
-                queued = await self.rows("notification", "SELECT 1 FROM deliveries WHERE state = 'queued'")
+                heard = [await _heard(service, look) for service, look in looks.items()]
+                queued = await looks["notification"].fetchval(
+                    "SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 'queued')"
+                )
                 if not queued and None not in heard and heard == before:
                     return
                 before = heard
                 await asyncio.sleep(0.05)
 
-    async def _heard_by(self, service: str) -> int | None:
-        """How many events it has heard; None while something waits there."""
-        found = await self.rows(
-            service,
-            "SELECT (SELECT count(*) FROM outbox) AS told,"
-            " (SELECT count(*) FROM inbox WHERE state = 'waiting') AS waiting,"
-            " (SELECT count(*) FROM inbox) AS heard,"
-            " (SELECT array_agg(hearer || ': ' || error) FROM inbox WHERE state = 'dead') AS dead",
-        )
-        if found[0]["dead"]:
-            raise Failed(f"{service} gave up: {found[0]['dead']}")
-        return None if found[0]["told"] or found[0]["waiting"] else int(found[0]["heard"])
+
+async def _heard(service: str, look: "asyncpg.Connection[asyncpg.Record]") -> int | None:
+    """How many events a service has heard; None while something waits there."""
+    found = await look.fetchrow(
+        "SELECT (SELECT count(*) FROM outbox) AS told,"
+        " (SELECT count(*) FROM inbox WHERE state = 'waiting') AS waiting,"
+        " (SELECT count(*) FROM inbox) AS heard,"
+        " (SELECT array_agg(hearer || ': ' || error) FROM inbox WHERE state = 'dead') AS dead"
+    )
+    assert found is not None
+    if found["dead"]:
+        raise Failed(f"{service} gave up: {found['dead']}")
+    return None if found["told"] or found["waiting"] else int(found["heard"])
 
 
 async def until_gone(process: Process) -> None:
@@ -369,6 +377,7 @@ def system_on(
 # What a test cannot wait for, and whatever a process could ever say: `tests/said.py` looks through it for
 # what no log may say.
 _HURRIED: Mapping[str, str] = {
+    "TESTS_CHEAP_PASSWORDS": "1",
     "TURNOSYA_LOG_LEVEL": "debug",
     "TURNOSYA_POLL_S": "0.2",
     "TURNOSYA_NOTIFICATION_POLL_S": "0.2",

@@ -22,7 +22,7 @@ async def test_messages_come_live_as_a_bubble_a_card_and_a_letter(world: World) 
     await world.system.until_settled()
     await asyncio.to_thread(KEPT.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(str(NODE), str(WATCH), f"{world.system.url}/dev?to={client.id}", str(KEPT), "whatsapp,push,email"),
+        *(str(NODE), str(WATCH), str(KEPT), f"{world.system.url}/dev?to={client.id}", "whatsapp,push,email"),
         stdout=asyncio.subprocess.PIPE,
     )
     try:

@@ -21,15 +21,11 @@ KEPT = Path(__file__).parents[2] / "build" / "pages"
 _WITHIN_S = 90.0
 
 
-async def looked_at(url: str, name: str) -> dict[str, Any]:
-    """What a browser sees there, and what axe-core has against it."""
-    return await _browse("look.mjs", url, name)
-
-
-async def _browse(script: str, url: str, told: str) -> dict[str, Any]:
+async def browsed(script: str, *told: str) -> dict[str, Any]:
+    """What a browser sees, and what axe-core has against it."""
     await asyncio.to_thread(KEPT.mkdir, parents=True, exist_ok=True)
     process = await asyncio.create_subprocess_exec(
-        *(str(NODE), str(SCRIPTS / script), url, str(KEPT), told), stdout=asyncio.subprocess.PIPE
+        *(str(NODE), str(SCRIPTS / script), str(KEPT), *told), stdout=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(_WITHIN_S):
@@ -82,11 +78,13 @@ async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(w
     slots = (await world.api.ask("GET", path)).promised(200).answer["slots"]
     assert times == [slot["starts_at"] for slot in slots[:3]]
     shown = await pictures_of(world, shop)
-    seen = await looked_at(f"{world.system.url}/b/{slug}", "business")
+    there, nowhere = f"{world.system.url}/b/{slug}", f"{world.system.url}/b/nadie"
+    looked_at = await browsed("look.mjs", "business", there, "nobody", nowhere)
+    seen = looked_at["business"]
     assert seen["errors"] == []
     # All that the page needs is in it, but for its pictures and the sign of its tab.
     icon = f"{world.system.url}/docs/favicon-32x32.png"
-    assert set(seen["requests"]) - {icon} == {f"{world.system.url}/b/{slug}", *shown}
+    assert set(seen["requests"]) - {icon} == {there, *shown}
     for size in ("phone", "desk"):
         page = seen["pages"][size]
         assert (page["status"], page["heading"]) == (200, "La Navaja")
@@ -94,8 +92,7 @@ async def test_the_page_of_a_business_is_good_to_read_and_shows_the_next_times(w
         assert page["passes"] > 15
         assert page["overflow"] <= 0
         assert page["pictures"] == [True, True, True]
-    gone = await looked_at(f"{world.system.url}/b/nadie", "nobody")
-    assert [page["status"] for page in gone["pages"].values()] == [404, 404]
+    assert [page["status"] for page in looked_at["nobody"]["pages"].values()] == [404, 404]
 
 
 async def test_two_windows_talk_on_the_page_for_development(world: World) -> None:
@@ -109,7 +106,7 @@ async def test_two_windows_talk_on_the_page_for_development(world: World) -> Non
             for name, person in (("client", client), ("owner", shop.owner))
         },
     }
-    seen = await _browse("two_windows.mjs", f"{world.system.url}/dev/chat", json.dumps(told))
+    seen = await browsed("two_windows.mjs", f"{world.system.url}/dev/chat", json.dumps(told))
     assert seen["errors"] == []
     assert seen["violations"] == []
     said = ["¿Tenés lugar hoy? <b>gracias</b>", "A las 18"]

@@ -17,6 +17,7 @@ from typing import Any
 import turnosya.commands  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from turnosya.__main__ import main as command_line
 from turnosya.runtime import measuring
+from turnosya.services.users import passwords
 
 STOP_S = 10.0
 PR_SET_PDEATHSIG = 1
@@ -55,6 +56,9 @@ def become(order: dict[str, Any]) -> None:
     os.environ.update(order["env"])
     # A benchmark looks more closely than a process does by itself.
     measuring._LAG_EVERY_S = float(os.environ.get("TESTS_LAG_EVERY_S", measuring._LAG_EVERY_S))  # pyright: ignore[reportPrivateUsage]
+    if "TESTS_CHEAP_PASSWORDS" in os.environ:
+        # Two of three parts of what a sign-up costs; tests/users hashes as it is shipped.
+        passwords.MEMORY_KIB, passwords.PASSES = 64, 1
     code = 70
     try:
         command_line(order["args"], prog_name="turnosya")

@@ -1,12 +1,12 @@
 // Watches the page of development in a real Chromium while messages come; then axe-core looks at it.
-// node dev.mjs URL FOLDER WANTED  ->  "ready" once it shows what is there, then one line of JSON when there is an
+// node dev.mjs FOLDER URL WANTED  ->  "ready" once it shows what is there, then one line of JSON when there is an
 // article of each channel in WANTED (whatsapp,push,email) that was not there before. The page is not loaded again.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [url, folder, wanted] = process.argv.slice(2);
+const [folder, url, wanted] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const sizes = { phone: { width: 360, height: 780 }, desk: { width: 1280, height: 900 } };
 

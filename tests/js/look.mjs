@@ -1,11 +1,11 @@
-// Looks at a page in a real Chromium without JavaScript, checks it with axe-core, keeps screenshots.
-// node look.mjs URL FOLDER NAME  ->  one line of JSON on stdout.
+// Looks at pages in a real Chromium without JavaScript, checks them with axe-core, keeps screenshots.
+// node look.mjs FOLDER NAME URL [NAME URL ...]  ->  one line of JSON on stdout: what was seen, by name.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [url, folder, name] = process.argv.slice(2);
+const [folder, ...wanted] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const sizes = { phone: { width: 360, height: 780 }, desk: { width: 1280, height: 900 } };
 
@@ -14,8 +14,19 @@ const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-dev-shm-usage"],
 });
-const said = { errors: [], requests: [], pages: {} };
+const seen = {};
 try {
+  for (let place = 0; place < wanted.length; place += 2) {
+    const [name, url] = wanted.slice(place, place + 2);
+    seen[name] = await look(name, url);
+  }
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(seen));
+
+async function look(name, url) {
+  const said = { errors: [], requests: [], pages: {} };
   for (const [size, viewport] of Object.entries(sizes)) {
     const plain = await browser.newContext({ viewport, javaScriptEnabled: false, locale: "es-AR" });
     const page = await plain.newPage();
@@ -46,7 +57,5 @@ try {
     );
     await checked.close();
   }
-} finally {
-  await browser.close();
+  return said;
 }
-console.log(JSON.stringify(said));

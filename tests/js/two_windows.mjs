@@ -1,12 +1,12 @@
 // Two windows of a real Chromium talk on /dev/chat.
-// node two_windows.mjs URL FOLDER {"business", "client": {"phone", "password"}, "owner": {…}}
+// node two_windows.mjs FOLDER URL {"business", "client": {"phone", "password"}, "owner": {…}}
 //   ->  one line of JSON: what each of them saw, what the console said, what axe-core has against the page.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [url, folder, told] = process.argv.slice(2);
+const [folder, url, told] = process.argv.slice(2);
 const { business, client, owner } = JSON.parse(told);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const said = { errors: [], violations: [] };

@@ -1,14 +1,11 @@
 """A process that tells people of three codes and three turnos, and is killed or frozen at one step of it."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from tests.logs import log_plainly
 from tests.servers import Servers
 from tests.stage import Stage, a_bus, a_transport
 from turnosya.runtime.bus import Envelope
@@ -139,8 +136,3 @@ async def main(told: Mapping[str, Any]) -> None:
     async with asyncio.timeout(30):
         while not killer.is_over:  # noqa: ASYNC110 - whatever ends it comes from outside
             await asyncio.sleep(0.05)
-
-
-if __name__ == "__main__":
-    log_plainly()
-    asyncio.run(main(json.loads(sys.argv[1])))

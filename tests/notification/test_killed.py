@@ -1,21 +1,21 @@
 """A process is killed at each step of a delivery, or frozen: nothing is lost, only a code is said twice."""
 
-import asyncio
-import json
+import os
 import signal
-import sys
-from asyncio.subprocess import Process
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import psutil
 import pytest
 
-from tests.notification.hands_and_dies import IN_HAND, SERVICES, STEPS
+from tests.forked import code_of, fork
+from tests.notification.hands_and_dies import IN_HAND, SERVICES, STEPS, main
 from tests.notification.people import Town, a_code, a_town
 from tests.notification.providers import Providers
 from tests.said import lines_that_tell
@@ -41,14 +41,14 @@ KILLS = [
 
 @pytest.mark.parametrize("kill", KILLS, ids="-".join)
 async def test_killed_at_a_step_nothing_is_lost_and_nobody_reads_the_news_twice(
-    servers: Servers, outside: Providers, kill: tuple[str, str, str]
+    servers: Servers, outside: Providers, kill: tuple[str, str, str], tmp_path: Path
 ) -> None:
     step, lane, form = kill
+    log = tmp_path / "log"
     async with _asleep(servers, outside, form) as asleep:
-        process = await asleep.goes_on(step, lane, signal.SIGKILL)
-        said, _ = await process.communicate()
-        assert process.returncode == -signal.SIGKILL, said.decode()
-        assert list(lines_that_tell(said.decode())) == []
+        process = asleep.goes_on(step, lane, signal.SIGKILL, log)
+        assert await code_of(process) == -signal.SIGKILL, log.read_text()
+        assert list(lines_that_tell(log.read_text())) == []
 
         in_hand = await asleep.wakes_up()
         rows = await asleep.all_is_over()
@@ -58,10 +58,12 @@ async def test_killed_at_a_step_nothing_is_lost_and_nobody_reads_the_news_twice(
 
 @pytest.mark.parametrize("lane", ["codes", "news"])
 async def test_frozen_with_deliveries_in_hand_it_wakes_up_and_says_nothing_once_more_than_it_may(
-    servers: Servers, outside: Providers, lane: str
+    servers: Servers, outside: Providers, lane: str, tmp_path: Path
 ) -> None:
+    log = tmp_path / "log"
     async with _asleep(servers, outside, "memory") as asleep:
-        process = await asleep.goes_on("claimed", lane, signal.SIGSTOP)
+        process = asleep.goes_on("claimed", lane, signal.SIGSTOP, log)
+        assert process.pid is not None
         try:
             frozen = psutil.Process(process.pid)
 
@@ -73,11 +75,11 @@ async def test_frozen_with_deliveries_in_hand_it_wakes_up_and_says_nothing_once_
             in_hand = await asleep.wakes_up()
             await asleep.all_is_over()
         finally:
-            process.send_signal(signal.SIGCONT)
+            os.kill(process.pid, signal.SIGCONT)
             # What it had in its hands may go out now, and changes nothing that is known.
-            said, _ = await process.communicate()
-        assert process.returncode == 0, said.decode()
-        assert list(lines_that_tell(said.decode())) == []
+            code = await code_of(process)
+        assert code == 0, log.read_text()
+        assert list(lines_that_tell(log.read_text())) == []
         rows = await asleep.all_is_over()
         _audit(rows, Counter(one["biz_opaque_callback_data"] for one in outside.graph.got), in_hand)
         assert in_hand
@@ -96,7 +98,7 @@ class _Asleep:
     services: list[Service[Any]]
     events: list[Envelope]
 
-    async def goes_on(self, step: str, lane: str, number: int) -> Process:
+    def goes_on(self, step: str, lane: str, number: int, log: Path) -> BaseProcess:
         """The other process, which gets a signal at a step."""
         stage = self.town.stage
         told = {
@@ -108,11 +110,7 @@ class _Asleep:
             "signal": number,
             "envelopes": [(one.wire_name, one.body.decode(), dict(one.headers)) for one in self.events],
         }
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.notification.hands_and_dies", json.dumps(told)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
+        return fork(main, told, log)
 
     async def wakes_up(self) -> set[str]:
         """It plays on, and the time of what the other has in its hands is over; which deliveries that are."""

@@ -28,7 +28,7 @@ from tests.split.supervisor import Supervisor
 from tests.storm.lines import Lines, lines_to
 from turnosya.app import SERVICES
 from turnosya.runtime.ids import new_id
-from turnosya.tour.client import Api
+from turnosya.tour.client import Api, trusted
 from turnosya.tour.people import Person, open_shop, sign_up
 
 PEOPLE, CLIENTS = 20, 4
@@ -278,7 +278,7 @@ async def _is_whole(hall: Hall) -> bool:
 
 async def _is_ready(copy: Process) -> bool:
     with suppress(httpx.HTTPError):
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(verify=trusted()) as http:
             return (await http.get(f"http://127.0.0.1:{copy.operations_port}/readyz", timeout=2)).is_success
     return False
 

@@ -1,16 +1,13 @@
 """A process that closes a day, and is killed when half of its six offers have gone out."""
 
 import asyncio
-import json
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from tests.logs import log_plainly
 from tests.servers import Servers
 from tests.stage import Stage, a_bus, a_transport
 from tests.turnos.town import everybody_has_an_account
@@ -82,8 +79,3 @@ async def main(told: Mapping[str, Any]) -> None:
     )
     await closures.close(cast("Turnos", here.context), order, Once(None, b""))
     await asyncio.sleep(30)
-
-
-if __name__ == "__main__":
-    log_plainly()
-    asyncio.run(main(json.loads(sys.argv[1])))

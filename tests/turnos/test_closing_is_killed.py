@@ -1,25 +1,24 @@
 """Case 46, its second half: the service dies after three of six offers."""
 
-import asyncio
-import json
 import signal
-import sys
 from collections import Counter
+from pathlib import Path
 
 import asyncpg
 import pytest
 from sqlalchemy import make_url
 
+from tests.forked import code_of, fork
 from tests.servers import Servers
 from tests.stage import Stage, a_stage, until
-from tests.turnos.closes_and_dies import GO_OUT, SERVICES
+from tests.turnos.closes_and_dies import GO_OUT, SERVICES, main
 from tests.turnos.closings import F1, MONDAY, a_day
 from tests.turnos.town import a_town, everybody_has_an_account
 
 
 @pytest.mark.parametrize("form", ["memory", "rabbitmq"])
 async def test_46_killed_after_three_of_six_offers_the_other_three_go_out_and_each_is_told_once(
-    servers: Servers, form: str
+    servers: Servers, form: str, tmp_path: Path
 ) -> None:
     broker_url = servers.broker_url if form == "rabbitmq" else None
     settings = {"TURNOSYA_LEASE_S": "1"}
@@ -39,10 +38,8 @@ async def test_46_killed_after_three_of_six_offers_the_other_three_go_out_and_ea
             "from": f"{MONDAY}T00:00:00-03:00",
             "to": "2027-06-15T00:00:00-03:00",
         }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.turnos.closes_and_dies", json.dumps(told)
-        )
-        assert await process.wait() == -signal.SIGKILL
+        log = tmp_path / "log"
+        assert await code_of(fork(main, told, log)) == -signal.SIGKILL, log.read_text()
 
         left = await _texts(stage.urls["turnos"], "SELECT wire_name FROM outbox")
         assert left.count("turnos.AppointmentProposed") == len(F1), "none is struck off before all are out"
