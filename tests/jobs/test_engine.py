@@ -4,9 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from tests.jobs.world import HOUR, NOON, World, a_job
+from tests.jobs.world import HOUR, NOON, Ring, World, a_job
+from tests.runtime.collector import keeping_steps
 from tests.stage import until
 from turnosya.contracts.jobs import CancelScheduled, Schedule
+from turnosya.runtime.spans import Kind
 from turnosya.services.jobs import engine
 from turnosya.services.jobs.store import timetable
 from turnosya.services.jobs.store.timetable import Ending, Start
@@ -43,6 +45,25 @@ async def test_a_failing_job_is_tried_again_until_it_succeeds(world: World) -> N
     await world.bell.rings("one")
     row = await world.becomes("one", "done")
     assert row["attempts"] == len(row["errors"]) + 1 >= 4
+
+
+async def test_each_start_of_a_job_begins_a_trace_and_says_which_and_why_it_failed(world: World) -> None:
+    with keeping_steps() as kept:
+        world.bell.broken = True
+        await scheduled(world, "one", max_attempts=2)
+        await world.becomes("one", "failed")
+    made = [step for step in kept.steps if step.name == f"job {Ring.wire_name}"]
+    assert [(step.service, step.kind, step.failure) for step in made] == [
+        ("jobs", Kind.CONSUMER, "Unavailable")
+    ] * 2
+    assert [step.attributes["turnosya.attempt"] for step in made] == [1, 2]
+    assert [step.trace.parent_id for step in made] == [None, None]
+    assert made[0].trace.trace_id != made[1].trace.trace_id
+    # The request and its answer are further down in the same tree.
+    for step in made:
+        asked = next(one for one in kept.steps if one.trace.parent_id == step.trace.span_id)
+        answered = next(one for one in kept.steps if one.trace.parent_id == asked.trace.span_id)
+        assert [asked.name, answered.name] == [f"ask {Ring.wire_name}", f"answer {Ring.wire_name}"]
 
 
 async def test_a_job_that_never_succeeds_is_kept_with_its_last_errors(world: World) -> None:

@@ -10,8 +10,7 @@ from tests.storm.audit import summary
 from tests.storm.report import write
 from tests.storm.running import Plan, storm
 
-SEED = 2
-SECONDS = 60
+PLAN = Plan(seconds=60, seed=2, clients=8)
 
 
 @pytest.mark.timeout(300)
@@ -20,11 +19,11 @@ async def test_nothing_acknowledged_is_missing_or_doubled_after_a_storm(
 ) -> None:
     zygote = Zygote(request.config.rootpath)
     try:
-        ledger, wrong = await storm(Plan(SECONDS, SEED), servers, zygote, tmp_path, say=print)
+        ledger, wrong = await storm(PLAN, servers, zygote, tmp_path, say=print)
     finally:
         zygote.close()
 
-    write(tmp_path / "storm.html", Plan(SECONDS, SEED), ledger, wrong)
+    write(tmp_path / "storm.html", PLAN, ledger, wrong)
     assert wrong == []
     found = summary(ledger)
     # Work went on between the kills; how much of it is the machine's affair.
