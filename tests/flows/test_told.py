@@ -13,6 +13,7 @@ from tests.flows.systems import APP_SECRET
 from tests.flows.world import World
 from tests.notification.providers import a_status, a_webhook, signed
 from tests.stage import until
+from turnosya.tour.client import trusted
 from turnosya.tour.people import Person
 
 PATH = "/v1/notification/webhooks/whatsapp"
@@ -22,7 +23,7 @@ MOST_BYTES = 3 * 1024 * 1024
 async def called(world: World, body: bytes, headers: dict[str, str] | None = None) -> int:
     """What the provider is answered, with its signature unless other headers are given."""
     headers = signed(body, APP_SECRET) if headers is None else headers
-    async with httpx.AsyncClient(base_url=world.system.url, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=world.system.url, timeout=20, verify=trusted()) as http:
         return (await http.post(PATH, content=body, headers=headers)).status_code
 
 

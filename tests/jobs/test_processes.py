@@ -74,7 +74,8 @@ async def a_process(world: World) -> AsyncGenerator[Running]:
             *(sys.executable, "-m", "turnosya", "serve", "jobs"), env=env, stdout=log, stderr=log
         )
         try:
-            await until(lambda: _is_ready(port), lambda ready: ready)
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                await until(lambda: _is_ready(http), lambda ready: ready)
             yield Running(process, Path(log.name))
         finally:
             if process.returncode is None:
@@ -83,10 +84,9 @@ async def a_process(world: World) -> AsyncGenerator[Running]:
         assert list(lines_that_tell(Path(log.name).read_text())) == []
 
 
-async def _is_ready(port: int) -> bool:
+async def _is_ready(http: httpx.AsyncClient) -> bool:
     try:
-        async with httpx.AsyncClient() as http:
-            return (await http.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+        return (await http.get("/readyz")).status_code == 200
     except httpx.TransportError:
         return False
 

@@ -1,5 +1,6 @@
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
+import pytest
 import pytest_asyncio
 
 from tests.callers import Callers
@@ -7,11 +8,21 @@ from tests.servers import Servers
 from tests.stage import a_stage
 from tests.users.town import AskedOfAuth, Town
 from turnosya.contracts.users import EmailConfirmationRequested, PersonErased, PhoneChanged, SecurityNoted
+from turnosya.services.users import passwords
 from turnosya.services.users.service import service as users
 
 
+@pytest.fixture(scope="module")
+def cheap_passwords() -> Generator[None]:
+    """A hash costs as much as the rest of a sign-up; ``test_credentials`` has them as they are shipped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "MEMORY_KIB", 64)
+        patch.setattr(passwords, "PASSES", 1)
+        yield
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened_town(servers: Servers) -> AsyncGenerator[Town]:
+async def opened_town(servers: Servers, cheap_passwords: None) -> AsyncGenerator[Town]:
     async with a_stage(servers, [users]) as stage, stage.http("users") as http:
         auth = AskedOfAuth()
         await auth.open(stage.bus)

@@ -20,6 +20,12 @@ from turnosya.services.users.passwords import Passwords
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+
+@pytest.fixture(scope="module")
+def cheap_passwords() -> None:
+    """As they are shipped: what they cost is what these tests are about."""
+
+
 NEW = "dos caballos azules"
 
 
