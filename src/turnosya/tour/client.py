@@ -19,8 +19,8 @@ from turnosya.tour.answers import DevMessage, DevMessages
 TIMEOUT_S = 20.0
 # A message is written by the time the answer is out or a moment later; a restarted service needs longer.
 TOLD_WITHIN_S = 20.0
-# Most are there at the second look; each look after it waits twice as long.
-_LOOK_AGAIN_S, _LOOK_AGAIN_AT_MOST_S = 0.02, 0.16
+# Most are there at the first look; each after it waits twice as long.
+_LOOK_AFTER_S, _LOOK_AGAIN_AFTER_AT_MOST_S = 0.02, 0.16
 _SERVER_ERROR = 500
 _TOO_MANY = 429
 
@@ -186,8 +186,9 @@ class Api:
 
         Raises ``NotAsPromised`` when it does not come in 20 s.
         """
-        until, wait_s = monotonic() + TOLD_WITHIN_S, _LOOK_AGAIN_S
+        until, wait_s = monotonic() + TOLD_WITHIN_S, _LOOK_AFTER_S
         while True:
+            await asyncio.sleep(wait_s)
             for message in await self.messages(to, token=token):
                 if message.id == after:
                     break
@@ -195,8 +196,7 @@ class Api:
                     return message
             if monotonic() > until:
                 raise NotAsPromised(f"no message {template} came to {to} within {TOLD_WITHIN_S:.0f} s")
-            await asyncio.sleep(wait_s)
-            wait_s = min(2 * wait_s, _LOOK_AGAIN_AT_MOST_S)
+            wait_s = min(2 * wait_s, _LOOK_AGAIN_AFTER_AT_MOST_S)
 
 
 def _asked_to_wait_s(exchange: Exchange) -> float | None:
