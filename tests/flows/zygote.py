@@ -57,7 +57,7 @@ def become(order: dict[str, Any]) -> None:
     # A benchmark looks more closely than a process does by itself.
     measuring._LAG_EVERY_S = float(os.environ.get("TESTS_LAG_EVERY_S", measuring._LAG_EVERY_S))  # pyright: ignore[reportPrivateUsage]
     if "TESTS_CHEAP_PASSWORDS" in os.environ:
-        # Two of three parts of what a sign-up costs; tests/users hashes as it is shipped.
+        # Half of what a sign-up costs; tests/users/test_credentials.py hashes as it is shipped.
         passwords.MEMORY_KIB, passwords.PASSES = 64, 1
     code = 70
     try:
