@@ -167,12 +167,15 @@ async def test_an_erasure_outlives_the_process_that_began_it_and_those_that_were
     for service in ("users", *away):
         world.system.launch(next(one for one in world.system.processes if service in one.names))
     await world.system.until_ready()
+    ids = [one.id for one in people]
+
+    async def waited_for() -> list[list[str]]:
+        query = "SELECT waiting_for FROM erasures WHERE user_id = ANY($1)"
+        return [list(row["waiting_for"]) for row in await world.system.rows("users", query, ids)]
+
+    # What a killed process had taken from the broker comes again once the broker knows that it is dead.
+    assert await until(waited_for, lambda found: not any(found)) == [[]] * len(people)
     await world.system.until_settled()
-    for one in people:
-        [state] = await world.system.rows(
-            "users", "SELECT waiting_for FROM erasures WHERE user_id = $1", one.id
-        )
-        assert list(state["waiting_for"]) == []
     for service in world.system.databases:
         left = await everything(world.system, service)
         assert [word for one in people for word in (one.name, one.phone) if word in left] == [], service

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from typing import Protocol
 from uuid import UUID
 
@@ -53,6 +54,8 @@ class Live:
         # Version and last number of a conversation as they were last shown here.
         self._shown: OrderedDict[UUID, tuple[int, int]] = OrderedDict()
         self._locks: dict[UUID, tuple[asyncio.Lock, int]] = {}
+        # For each who looks what is there: the conversations of those who have come in since.
+        self._looks: dict[object, set[UUID]] = {}
         self.close_after: Callable[[], Awaitable[None]] | None = None
         """Ends what carries the sockets, once all of them have been closed."""
         self.reached: dict[tuple[UUID, UUID], int] = {}
@@ -90,12 +93,27 @@ class Live:
         """What was shown of a conversation: its version and last number; None if nothing ever was."""
         return self._shown.get(conversation_id)
 
+    @contextmanager
+    def looking(self) -> Generator[set[UUID]]:
+        """While somebody who comes looks what is there: what others who came in meanwhile watch.
+
+        A slow look sees messages that were stored after one of them came in, and that they wait for.
+        """
+        look, theirs = object(), set[UUID]()
+        self._looks[look] = theirs
+        try:
+            yield theirs
+        finally:
+            del self._looks[look]
+
     def begin(self, conversation_id: UUID, version: int, seq: int, *, is_watched: bool) -> None:
         """What came before this was there when somebody came, and is fetched by them.
 
         While somebody else is here who watches it, they are still to be shown what comes before it. Else what
         came while nobody was here would be shown to who has come: thousands of messages at once.
         """
+        for theirs in self._looks.values():
+            theirs.add(conversation_id)
         if not is_watched or conversation_id not in self._shown:
             known = self._shown.get(conversation_id, (version, seq))
             self.has_shown(conversation_id, *max(known, (version, seq)))

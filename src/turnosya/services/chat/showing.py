@@ -164,12 +164,14 @@ async def begin(chat: Chat, connection: Connection) -> None:
     """From now on somebody is shown what comes; what was there before they fetch."""
     chat.live.enter(connection)
     user_id = connection.caller.user_id
-    others = [one for one in chat.live.users() if one != user_id or len(chat.live.of([user_id])) > 1]
     async with chat.db.read() as tx:
         shop_ids = await shop_store.of_person(tx, user_id)
-        found = await messages.versions_of(tx, user_id, shop_ids, others=others)
-    for conversation_id, version, seq, is_watched in found:
-        chat.live.begin(conversation_id, version, seq, is_watched=is_watched)
+        with chat.live.looking() as taken_up:
+            others = [one for one in chat.live.users() if one != user_id or len(chat.live.of([user_id])) > 1]
+            found = await messages.versions_of(tx, user_id, shop_ids, others=others)
+            for conversation_id, version, seq, was_watched in found:
+                is_watched = was_watched or conversation_id in taken_up
+                chat.live.begin(conversation_id, version, seq, is_watched=is_watched)
 
 
 # --- whose access ends
