@@ -20,13 +20,12 @@ from turnosya.services.users.passwords import Passwords
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+NEW = "dos caballos azules"
+
 
 @pytest.fixture(scope="module")
 def cheap_passwords() -> None:
     """As they are shipped: what they cost is what these tests are about."""
-
-
-NEW = "dos caballos azules"
 
 
 async def test_the_right_password_is_known_by_number_and_by_address(town: Town) -> None:
