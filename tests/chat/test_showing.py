@@ -71,7 +71,34 @@ async def test_who_came_in_while_another_was_coming_is_shown_every_message(
     await gone(room, talk, slow, quick)
 
 
+async def test_who_comes_in_while_messages_are_read_is_shown_what_they_could_not_fetch(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk, reads, may_read = await room.a_talk(), asyncio.Event(), asyncio.Event()
+    after = messages.after
+
+    async def slowly(*args: Any, **more: Any) -> Any:  # noqa: ANN401 - as it is
+        reads.set()
+        await may_read.wait()
+        return await after(*args, **more)
+
+    first, heard_first = a_socket(talk.owner)
+    second, heard_second = a_socket(talk.client)
+    await showing.begin(room.chat, first)
+    monkeypatch.setattr(messages, "after", slowly)
+    await talk.sent(talk.client, "uno")
+    await reads.wait()
+    await showing.begin(room.chat, second)
+    # What the second fetches now ends with the first message; the slow read will see this one, too.
+    await talk.sent(talk.client, "dos")
+    may_read.set()
+    assert await shown_up_to(heard_first, 2) == [1, 2]
+    assert 2 in await shown_up_to(heard_second, 2)
+    await gone(room, talk, first, second)
+
+
 async def gone(room: Room, talk: Talk, *connections: Connection) -> None:
+    """They leave, and nobody is here any more."""
     for one in connections:
         room.chat.live.leave(one)
         one.forget_timers()

@@ -59,15 +59,16 @@ async def _show_page(chat: Chat, conversation_id: UUID) -> bool:
         if conversation is None:
             return False
         before = chat.live.shown(conversation_id)
-        connections = chat.live.of(conversation.members)
         if before is not None and before[0] >= conversation.version:
             return False
         version, seq = before or (conversation.version - 1, max(0, conversation.last_seq - _PAGE))
         lines: list[Line] = []
         marks: list[Mark] = []
-        if connections:
+        if chat.live.of(conversation.members):
             lines = await messages.after(tx, conversation_id, seq, limit=_PAGE)
             marks = await messages.marks_of(tx, conversation_id, above_version=version)
+    # Not before the rows were read: who comes in from now on fetches what they hold.
+    connections = chat.live.of(conversation.members)
     if before is None:
         lines = [line for line in lines if real_now() - line.sent_at < _YOUNG]
     await _hand_on(chat, conversation, lines, connections)
